@@ -49,7 +49,10 @@ def _use_a_newer_python():
             os.chdir(ROOT)
             os.execv(newer, [newer, "-m", "config.local.bootstrap"])
     found = "%d.%d" % sys.version_info[:2]
-    sys.exit("Countinghouse needs Python 3.11 or newer; %s is %s. Please install a newer Python." % (sys.executable, found))
+    sys.exit(
+        "Countinghouse needs Python 3.11 or newer; %s is %s. Please install a newer Python."
+        % (sys.executable, found)
+    )
 
 
 def _wanted():

@@ -1,0 +1,54 @@
+"""Where everything lives on one machine: all of it under .local/, but for sockets whose path would be too long."""
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+LOCAL = ROOT / ".local"
+LOGS = LOCAL / "log"
+
+# sun_path holds 108 bytes on Linux and 104 on macOS, with the closing zero byte.
+SOCKET_PATH_MAX = 100
+LONGEST_SOCKET_NAME = ".s.PGSQL.5432"
+
+
+class UnusableDirectoryError(Exception):
+    """A directory that must be private belongs to somebody else or is open to others."""
+
+
+def socket_directory(home: Path) -> Path:
+    """Where the sockets of a server with this home go: beside its data, or in /tmp when that path is too long.
+
+    A pure function of the path: a process that only connects finds the same place without asking. So /tmp is
+    spelled out; TMPDIR may differ from one terminal to the next.
+    """
+    beside = home / "socket"
+    if len(os.fsencode(beside / LONGEST_SOCKET_NAME)) <= SOCKET_PATH_MAX:
+        return beside
+    digest = hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
+    return Path(f"/tmp/countinghouse-{os.getuid()}-{digest}")
+
+
+def make_private(directory: Path) -> Path:
+    """Create a directory only we can enter, and refuse one somebody else has put there first."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = directory.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise UnusableDirectoryError(f"{directory} belongs to somebody else. Remove it and try again.")
+    if stat.S_IMODE(found.st_mode) != 0o700:
+        directory.chmod(0o700)
+    return directory
+
+
+def check_writable() -> None:
+    """Say who owns .local/ when it is not us: after `sudo make run` everything in it belongs to root."""
+    for directory in (ROOT, LOCAL):
+        if directory.exists() and not os.access(directory, os.W_OK | os.X_OK):
+            owner = directory.stat().st_uid
+            raise UnusableDirectoryError(
+                f"{directory} belongs to user {owner}, and user {os.getuid()} may not write to it."
+            )
+    LOCAL.mkdir(exist_ok=True)
+    LOGS.mkdir(exist_ok=True)

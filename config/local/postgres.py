@@ -1,0 +1,207 @@
+"""The embedded PostgreSQL: made, started, shared and stopped without anything being installed.
+
+Unix socket only, in a directory only we can enter; that is why it trusts whoever connects. PG* variables of the
+environment are kept away from it. This module runs on the standard library alone: manage.py needs it first.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from config.local import locks, paths
+from config.local.binaries import postgres_binaries
+from config.local.lease import lease
+from config.local.postmaster import Postmaster
+from config.local.unprivileged import disguise
+
+NAME = USER = "countinghouse"
+PORT = 5432  # a part of the socket's name, nothing listens on it
+START_SECONDS = 60  # crash recovery replays the log before it answers
+STOP_SECONDS = 20
+
+# Each running connection of each tenant locks many small tables: the defaults of 100 and 64 are soon used up.
+SETTINGS = {
+    "listen_addresses": "",
+    "max_connections": "200",
+    "max_locks_per_transaction": "256",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "unix_socket_permissions": "0700",
+}
+# Nothing in a test database outlives the machine it was made on.
+DISPOSABLE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+
+
+class PostgresError(Exception):
+    """The server could not be made, started or stopped; the message ends with what it said last."""
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """One server with its data under `home`. A disposable one trades safety for speed and is made anew when broken."""
+
+    home: Path
+    disposable: bool = False
+
+    @property
+    def data(self) -> Path:
+        return self.home / "data"
+
+    @property
+    def socket_directory(self) -> Path:
+        return paths.socket_directory(self.home)
+
+    @property
+    def log(self) -> Path:
+        return paths.LOGS / f"{self.home.name}.log" if self.home.parent == paths.LOCAL else self.home / "log"
+
+    def ensure_running(self) -> None:
+        """Make the data directory when there is none, and start the server when none answers."""
+        paths.make_private(self.home)
+        paths.make_private(self.socket_directory)
+        self.log.parent.mkdir(exist_ok=True)
+        if not self.data.exists():
+            self._initialise()
+        try:
+            self._start()
+        except PostgresError:
+            if not self.disposable:
+                raise
+            # Without fsync a power failure may leave a broken directory behind.
+            self.stop()
+            shutil.rmtree(self.data)
+            self._initialise()
+            self._start()
+
+    def stop(self) -> None:
+        """Stop the server, roughly when it will not go; its log makes up for that at the next start."""
+        running = Postmaster(self.data).process()
+        if running:
+            # SIGINT disconnects clients and writes everything down, SIGQUIT leaves at once.
+            running.end(signal.SIGINT, signal.SIGQUIT, grace=STOP_SECONDS)
+
+    def _initialise(self) -> None:
+        """Make the data directory beside its place and move it there when complete: a kill leaves no half of one."""
+        binaries = postgres_binaries()
+        unfinished = self.home / "data.new"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        paths.make_private(unfinished)
+        disguise().own(unfinished)
+        locale = (
+            ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+            if binaries.major >= 17
+            else ("--locale=C.UTF-8",)
+        )
+        sync = ("--no-sync",) if self.disposable else ()
+        self._run(
+            binaries["initdb"], "-D", str(unfinished), "-U", USER, "-A", "trust", "-E", "UTF8", *locale, *sync
+        )
+        single = (binaries["postgres"], "--single", "-D", str(unfinished), "postgres")
+        self._run(*single, typed=f"CREATE DATABASE {NAME};\n")
+        unfinished.rename(self.data)
+
+    def _start(self) -> None:
+        """Start the server unless it runs, and wait until it takes connections."""
+        postmaster = Postmaster(self.data)
+        deadline = time.monotonic() + START_SECONDS
+        started: subprocess.Popen[bytes] | None = None
+        while not postmaster.is_ready(self.socket_directory / f".s.PGSQL.{PORT}"):
+            if time.monotonic() > deadline:
+                raise PostgresError(
+                    f"PostgreSQL did not start within {START_SECONDS} seconds.\n{self._last_words()}"
+                )
+            if started and started.poll() is not None:
+                # Backends of a killed postmaster hold its shared memory for a moment; a new one refuses until then.
+                if "shared memory" not in self._last_words():
+                    raise PostgresError(f"PostgreSQL did not start.\n{self._last_words()}")
+                started = None
+                time.sleep(0.3)
+            if not started and not postmaster.process():
+                postmaster.disown_stale_files(self.socket_directory / f".s.PGSQL.{PORT}")
+                started = self._spawn()
+            time.sleep(0.03)
+
+    def _spawn(self) -> "subprocess.Popen[bytes]":
+        disguise().own(self.data)
+        settings = SETTINGS | (DISPOSABLE if self.disposable else {})
+        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        with self.log.open("ab") as log:
+            # A session of its own: Ctrl-C in the terminal and the end of whoever started it must not reach a
+            # server that others may be using.
+            return subprocess.Popen(
+                [*disguise().prefix, postgres_binaries()["postgres"], "-D", str(self.data)]
+                + ["-k", str(self.socket_directory), "-p", str(PORT), *options],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                env=clean_environment(), cwd=self.home, start_new_session=True,
+            )  # fmt: skip
+
+    def _run(self, *command: str, typed: str = "") -> None:
+        done = subprocess.run(
+            [*disguise().prefix, *command],
+            input=typed, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            env=clean_environment(), cwd=self.home, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise PostgresError(f"{Path(command[0]).name} failed.\n{done.stdout}")
+
+    def _last_words(self) -> str:
+        with suppress(FileNotFoundError):
+            return "\n".join(self.log.read_text(errors="replace").splitlines()[-8:])
+        return ""
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment without libpq's and the server's own variables, which would quietly change where we connect."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PG")} | {"LC_ALL": "C"}
+
+
+def embedded() -> Postgres:
+    """The server of `make run` and manage.py."""
+    return Postgres(paths.LOCAL / "postgres")
+
+
+@contextmanager
+def lease_if_embedded() -> Iterator[None]:
+    """Keep the embedded server running while a command runs, unless the environment names another one.
+
+    COUNTINGHOUSE_NO_EMBEDDED=1 forbids starting anything, for commands that need no database.
+    """
+    if os.environ.get("DATABASE_URL") or os.environ.get("COUNTINGHOUSE_NO_EMBEDDED") == "1":
+        yield
+        return
+    paths.check_writable()
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        del os.environ[name]
+    with lease(embedded()):
+        yield
+
+
+@contextmanager
+def test_server() -> Iterator[str]:
+    """A fast server for one test run, under .local/test-postgres; yields its DATABASE_URL.
+
+    Each run has a server of its own, so that two at once need not agree on database names: the first free number
+    is taken. Data stay for the next run, which then finds its template databases.
+    """
+    paths.check_writable()
+    number = 1
+    while True:
+        server = Postgres(paths.LOCAL / "test-postgres" / str(number), disposable=True)
+        paths.make_private(server.home)
+        with suppress(locks.LockedError), locks.exclusive(server.home / "run.lock", wait=False):
+            with lease(server):
+                yield url_of(server)
+            return
+        number += 1
+
+
+def url_of(server: Postgres) -> str:
+    """The DATABASE_URL of a server. The host is a parameter: as a host name its upper case would be lost."""
+    return f"postgresql://{USER}@/{NAME}?host={quote(str(server.socket_directory), safe='')}&port={PORT}"
