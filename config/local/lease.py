@@ -1,9 +1,9 @@
 """Servers that several processes use at once: the first to come starts one, the last to leave stops it.
 
-`make run`, a `manage.py` beside it and a shell share one PostgreSQL. Each holds a shared file lock for as long as
-it lives; whoever leaves and can then take that lock alone was the last. A user that is killed loses its lock
-with its life, so a crowd of corpses never keeps a server up; the server of the very last one killed stays
-orphaned until the next user comes, finds it healthy, and uses it.
+`make run`, a `manage.py` beside it and a shell share one PostgreSQL. Each holds a shared file lock as long as
+it lives; whoever leaves and can then take that lock alone was the last. A killed user loses its lock with its
+life, so the dead never keep a server up. Only the server of a killed last user stays, until the next user
+comes, finds it healthy, and takes it over.
 """
 
 import os

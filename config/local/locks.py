@@ -39,7 +39,7 @@ def _acquire(path: Path, operation: int) -> int:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, operation)
-            # `make reset` may have removed the file while we waited: a lock on a nameless file excludes nobody.
+            # `make reset` may have removed the file while we waited: a lock on a nameless file is void.
             if os.path.samestat(os.fstat(descriptor), os.stat(path)):
                 return descriptor
         except BlockingIOError:

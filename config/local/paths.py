@@ -1,4 +1,4 @@
-"""Where everything lives on one machine: all of it under .local/, but for sockets whose path would be too long."""
+"""Where everything lives on one machine: under .local/, but for sockets whose path would be too long."""
 
 import hashlib
 import os
@@ -19,7 +19,7 @@ class UnusableDirectoryError(Exception):
 
 
 def socket_directory(home: Path) -> Path:
-    """Where the sockets of a server with this home go: beside its data, or in /tmp when that path is too long.
+    """Where the sockets of a server go: beside its data, or in /tmp when that path is too long.
 
     A pure function of the path: a process that only connects finds the same place without asking. So /tmp is
     spelled out; TMPDIR may differ from one terminal to the next.

@@ -1,7 +1,7 @@
 """The embedded PostgreSQL: made, started, shared and stopped without anything being installed.
 
-Unix socket only, in a directory only we can enter; that is why it trusts whoever connects. PG* variables of the
-environment are kept away from it. This module runs on the standard library alone: manage.py needs it first.
+Unix socket only, in a directory only we can enter; that is why it trusts whoever connects. PG* variables of
+the environment are kept away from it. This module needs the standard library only: manage.py calls it first.
 """
 
 import os
@@ -45,7 +45,7 @@ class PostgresError(Exception):
 
 @dataclass(frozen=True)
 class Postgres:
-    """One server with its data under `home`. A disposable one trades safety for speed and is made anew when broken."""
+    """One server with its data under `home`. A disposable one is fast, and is made anew when it is broken."""
 
     home: Path
     disposable: bool = False
@@ -88,7 +88,7 @@ class Postgres:
             running.end(signal.SIGINT, signal.SIGQUIT, grace=STOP_SECONDS)
 
     def _initialise(self) -> None:
-        """Make the data directory beside its place and move it there when complete: a kill leaves no half of one."""
+        """Make the data directory beside its place and move it when complete: a kill leaves no half one."""
         binaries = postgres_binaries()
         unfinished = self.home / "data.new"
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -118,7 +118,7 @@ class Postgres:
                     f"PostgreSQL did not start within {START_SECONDS} seconds.\n{self._last_words()}"
                 )
             if started and started.poll() is not None:
-                # Backends of a killed postmaster hold its shared memory for a moment; a new one refuses until then.
+                # Backends of a killed postmaster keep its shared memory for a moment, and a new one refuses.
                 if "shared memory" not in self._last_words():
                     raise PostgresError(f"PostgreSQL did not start.\n{self._last_words()}")
                 started = None
@@ -132,12 +132,13 @@ class Postgres:
         disguise().own(self.data)
         settings = SETTINGS | (DISPOSABLE if self.disposable else {})
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        command = [*disguise().prefix, postgres_binaries()["postgres"], "-D", str(self.data)]
+        command += ["-k", str(self.socket_directory), "-p", str(PORT), *options]
         with self.log.open("ab") as log:
             # A session of its own: Ctrl-C in the terminal and the end of whoever started it must not reach a
             # server that others may be using.
             return subprocess.Popen(
-                [*disguise().prefix, postgres_binaries()["postgres"], "-D", str(self.data)]
-                + ["-k", str(self.socket_directory), "-p", str(PORT), *options],
+                command,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env=clean_environment(), cwd=self.home, start_new_session=True,
             )  # fmt: skip
@@ -158,7 +159,7 @@ class Postgres:
 
 
 def clean_environment() -> dict[str, str]:
-    """The environment without libpq's and the server's own variables, which would quietly change where we connect."""
+    """The environment without the variables of libpq and the server, which quietly redirect both."""
     return {name: value for name, value in os.environ.items() if not name.startswith("PG")} | {"LC_ALL": "C"}
 
 
@@ -187,8 +188,8 @@ def lease_if_embedded() -> Iterator[None]:
 def test_server() -> Iterator[str]:
     """A fast server for one test run, under .local/test-postgres; yields its DATABASE_URL.
 
-    Each run has a server of its own, so that two at once need not agree on database names: the first free number
-    is taken. Data stay for the next run, which then finds its template databases.
+    Each run has a server of its own, so that two at once need not agree on database names: the first free
+    number is taken. Data stay for the next run, which then finds its template databases.
     """
     paths.check_writable()
     number = 1

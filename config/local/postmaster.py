@@ -1,7 +1,7 @@
 """Reading postmaster.pid: is there a server on this data directory, and does it take connections?
 
-A pid file outlives a kill -9, and its number may by now belong to another program. PostgreSQL itself handles a
-dead number, but refuses to start when it finds any living process there.
+A pid file outlives a kill -9, and its number may by now belong to another program. PostgreSQL itself handles
+a dead number, but refuses to start when it finds any living process there.
 """
 
 import socket
@@ -44,8 +44,8 @@ class Postmaster:
     def disown_stale_files(self, at: Path) -> None:
         """Make the files of a dead server name a pid that never lives; call only when `process` found none.
 
-        postmaster.pid is not removed: its other lines tell the next server which shared memory to look at, and
-        that is how it notices backends of the dead one that are still writing.
+        postmaster.pid is not removed: its other lines tell the next server which shared memory to look at,
+        and that is how it notices backends of the dead one that are still writing.
         """
         lines = self._lines()
         if lines:

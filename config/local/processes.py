@@ -1,4 +1,4 @@
-"""Which process is which. A pid alone names nobody: the number is given to another program sooner or later."""
+"""Which process is which. A pid alone names nobody: the number goes to another program sooner or later."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ LINUX = sys.platform.startswith("linux")
 
 @dataclass(frozen=True)
 class Process:
-    """A pid with the instant its process started, in whatever unit the system tells it: together they are unique."""
+    """A pid with the instant its process started, in the system's own notation: together they are unique."""
 
     pid: int
     started: str
@@ -93,7 +93,7 @@ def command_line(pid: int) -> str:
 def _started(pid: int) -> str:
     if LINUX:
         try:
-            # The name may hold spaces and brackets; fields are counted from the last bracket: state, …, starttime.
+            # The name may hold spaces and brackets: fields count from the last one: state, …, starttime.
             fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
             boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         except OSError:

@@ -1,0 +1,35 @@
+"""Stands in for Django's command line: what `make run` calls, with nothing behind it but a real connection."""
+
+import json
+import os
+import sys
+import time
+
+import psycopg
+
+from config.local.endpoints import database_config
+from config.local.postgres import lease_if_embedded
+
+
+def main(command: str) -> None:
+    database = database_config()
+    connection = psycopg.connect(
+        host=database["HOST"], port=database["PORT"], user=database["USER"], dbname=database["NAME"]
+    )
+    with connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS visits (command text)")
+        connection.execute("INSERT INTO visits VALUES (%s)", [command])
+    if command == "seed_demo":
+        print("half of the demo is there", file=sys.stderr)
+        time.sleep(float(os.environ.get("SEED_SECONDS", "0")))
+        sign_in = {
+            "url": "http://acme.localhost/admin/",
+            "email": "olga@example.com",
+            "password": "let-me-in",
+        }
+        print(json.dumps({"sign_in": [sign_in]}))
+
+
+if __name__ == "__main__":
+    with lease_if_embedded():
+        main(sys.argv[1])
