@@ -3,9 +3,9 @@
 An append-only file, so that a kill of everything loses no task that was accepted.
 """
 
+import os
 import signal
 import socket
-import subprocess
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from config.local import paths
 from config.local.binaries import broker_binary
+from config.local.daemons import last_words, spawn
 from config.local.processes import Process
 
 SOCKET = "broker.sock"
@@ -46,13 +47,11 @@ class Broker:
         self.stop()  # one that lives and does not answer would still hold its file open
         paths.make_private(self.home)
         paths.make_private(self.socket.parent)
-        self.log.parent.mkdir(exist_ok=True)
         started = self._spawn()
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
-            if started.poll() is not None or time.monotonic() > deadline:
-                words = "\n".join(self.log.read_text(errors="replace").splitlines()[-8:])
-                raise BrokerError(f"The broker did not start.\n{words}")
+            if started.wait(0) or time.monotonic() > deadline:
+                raise BrokerError(f"The broker did not start.\n{last_words(self.log)}")
             time.sleep(0.02)
 
     def stop(self) -> None:
@@ -61,7 +60,7 @@ class Broker:
         if running:
             running.end(signal.SIGTERM, grace=STOP_SECONDS)
 
-    def _spawn(self) -> "subprocess.Popen[bytes]":
+    def _spawn(self) -> Process:
         options = {
             "port": "0",
             "unixsocket": str(self.socket),
@@ -77,18 +76,8 @@ class Broker:
             broker_binary(),
             *(word for name, value in options.items() for word in (f"--{name}", value)),
         ]
-        with self.log.open("ab") as log:
-            started = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=self.home,
-                start_new_session=True,
-            )
-        process = Process.of(started.pid)
-        if process:
-            self._record.write_text(f"{process.pid} {process.started}")
+        started = spawn(command, log=self.log, directory=self.home, environment=os.environ)
+        self._record.write_text(f"{started.pid} {started.started}")
         return started
 
     def _answers(self) -> bool:

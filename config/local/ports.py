@@ -20,7 +20,7 @@ def wanted() -> int:
 
 
 def free_hosts(port: int) -> list[str]:
-    """The loopback addresses to bind: IPv4, and IPv6 where the machine has it, for browsers that ask ::1 first.
+    """The loopback addresses to bind: IPv4, and IPv6 where there is one, for browsers that ask ::1 first.
 
     Both must be free: with a stranger on one of them a browser would now and then reach him.
     """
@@ -41,9 +41,8 @@ def _claim(family: socket.AddressFamily, host: str, port: int) -> None:
         except PermissionError:
             raise PortError(f"Port {port} needs privileges. Choose another: PORT=8000 make run") from None
         except OSError:
-            raise PortError(
-                f"Port {port} is taken by another program. Choose another: PORT={port + 1} make run"
-            ) from None
+            taken = f"Port {port} is taken by another program."
+            raise PortError(f"{taken} Choose another: PORT={port + 1} make run") from None
 
 
 def _has_ipv6() -> bool:

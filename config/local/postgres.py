@@ -17,8 +17,10 @@ from urllib.parse import quote
 
 from config.local import locks, paths
 from config.local.binaries import postgres_binaries
+from config.local.daemons import last_words, spawn
 from config.local.lease import lease
 from config.local.postmaster import Postmaster
+from config.local.processes import Process
 from config.local.unprivileged import disguise
 
 NAME = USER = "countinghouse"
@@ -66,7 +68,6 @@ class Postgres:
         """Make the data directory when there is none, and start the server when none answers."""
         paths.make_private(self.home)
         paths.make_private(self.socket_directory)
-        self.log.parent.mkdir(exist_ok=True)
         if not self.data.exists():
             self._initialise()
         try:
@@ -110,38 +111,30 @@ class Postgres:
     def _start(self) -> None:
         """Start the server unless it runs, and wait until it takes connections."""
         postmaster = Postmaster(self.data)
+        at = self.socket_directory / f".s.PGSQL.{PORT}"
         deadline = time.monotonic() + START_SECONDS
-        started: subprocess.Popen[bytes] | None = None
-        while not postmaster.is_ready(self.socket_directory / f".s.PGSQL.{PORT}"):
+        started: Process | None = None
+        while not postmaster.is_ready(at):
             if time.monotonic() > deadline:
-                raise PostgresError(
-                    f"PostgreSQL did not start within {START_SECONDS} seconds.\n{self._last_words()}"
-                )
-            if started and started.poll() is not None:
+                raise PostgresError(f"PostgreSQL took longer than {START_SECONDS} s.\n{last_words(self.log)}")
+            if started and started.wait(0):
                 # Backends of a killed postmaster keep its shared memory for a moment, and a new one refuses.
-                if "shared memory" not in self._last_words():
-                    raise PostgresError(f"PostgreSQL did not start.\n{self._last_words()}")
+                if "shared memory" not in last_words(self.log):
+                    raise PostgresError(f"PostgreSQL did not start.\n{last_words(self.log)}")
                 started = None
                 time.sleep(0.3)
             if not started and not postmaster.process():
-                postmaster.disown_stale_files(self.socket_directory / f".s.PGSQL.{PORT}")
+                postmaster.disown_stale_files(at)
                 started = self._spawn()
             time.sleep(0.03)
 
-    def _spawn(self) -> "subprocess.Popen[bytes]":
+    def _spawn(self) -> Process:
         disguise().own(self.data)
         settings = SETTINGS | (DISPOSABLE if self.disposable else {})
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         command = [*disguise().prefix, postgres_binaries()["postgres"], "-D", str(self.data)]
         command += ["-k", str(self.socket_directory), "-p", str(PORT), *options]
-        with self.log.open("ab") as log:
-            # A session of its own: Ctrl-C in the terminal and the end of whoever started it must not reach a
-            # server that others may be using.
-            return subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env=clean_environment(), cwd=self.home, start_new_session=True,
-            )  # fmt: skip
+        return spawn(command, log=self.log, directory=self.home, environment=clean_environment())
 
     def _run(self, *command: str, typed: str = "") -> None:
         done = subprocess.run(
@@ -151,11 +144,6 @@ class Postgres:
         )  # fmt: skip
         if done.returncode:
             raise PostgresError(f"{Path(command[0]).name} failed.\n{done.stdout}")
-
-    def _last_words(self) -> str:
-        with suppress(FileNotFoundError):
-            return "\n".join(self.log.read_text(errors="replace").splitlines()[-8:])
-        return ""
 
 
 def clean_environment() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Stands in for Django's command line: what `make run` calls, with nothing behind it but a real connection."""
+"""Stands in for Django's command line: what `make run` calls, with a real connection and nothing else."""
 
 import json
 import os
@@ -20,14 +20,14 @@ def main(command: str) -> None:
         connection.execute("CREATE TABLE IF NOT EXISTS visits (command text)")
         connection.execute("INSERT INTO visits VALUES (%s)", [command])
     if command == "seed_demo":
-        print("half of the demo is there", file=sys.stderr)
+        sys.stderr.write("half of the demo is there\n")
         time.sleep(float(os.environ.get("SEED_SECONDS", "0")))
         sign_in = {
             "url": "http://acme.localhost/admin/",
             "email": "olga@example.com",
             "password": "let-me-in",
         }
-        print(json.dumps({"sign_in": [sign_in]}))
+        sys.stdout.write(json.dumps({"sign_in": [sign_in]}) + "\n")
 
 
 if __name__ == "__main__":
