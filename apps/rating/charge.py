@@ -5,8 +5,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from apps.rating.errors import UsageError
-from apps.rating.exact import ZERO
-from apps.rating.values import Rule
+from apps.rating.values import Amount, Count, Quantity, Rule
 
 _USAGE_NUMBER = Rule(least=0)
 
@@ -39,8 +38,8 @@ class StepKind(StrEnum):
 class Event:
     """One usage event: what it measured, and its own unit price if it brings one."""
 
-    quantity: Decimal
-    unit_amount: Decimal | None = None
+    quantity: Quantity
+    unit_amount: Amount | None = None
 
     def __post_init__(self) -> None:
         _check_number(self.quantity, "quantity")
@@ -56,8 +55,8 @@ class Usage:
     UsageError `invalid_type`, `not_finite`, `negative`, `out_of_range` or `too_many_decimals`.
     """
 
-    quantity: Decimal
-    event_count: int = 0
+    quantity: Quantity
+    event_count: Count = 0
     events: tuple[Event, ...] = ()
 
     def __post_init__(self) -> None:
@@ -109,11 +108,6 @@ class Charge:
     def is_credit(self) -> bool:
         """Whether money goes back to the customer. Only a cumulative delta can be one."""
         return self.amount < 0
-
-
-def sum_of(steps: list[Step]) -> Decimal:
-    """Sum of the amounts of the rows that bear one."""
-    return sum((step.amount for step in steps if step.amount is not None), ZERO)
 
 
 def _check_number(value: Decimal, name: str) -> None:

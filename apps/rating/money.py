@@ -15,6 +15,11 @@ _MINOR_UNITS: dict[str, int] = {
 _STEPS: dict[str, Decimal] = {code: Decimal(1).scaleb(-places) for code, places in _MINOR_UNITS.items()}
 
 
+def has_minor_units(currency: str) -> bool:
+    """Whether amounts in this currency can be rounded: an upper-case ISO 4217 code with a minor unit."""
+    return currency in _MINOR_UNITS
+
+
 def minor_units(currency: str) -> int:
     """Number of decimals of a currency: JPY 0, USD 2, KWD 3 (ISO 4217, table of the `iso4217` library).
 

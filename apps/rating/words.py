@@ -1,7 +1,8 @@
 """English for the rows of an explanation. Digits are grouped; the unit's name is optional."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Self
 
 from apps.rating.exact import DECIMALS, EXACT, ONE, grouped
 
@@ -13,6 +14,10 @@ class Words:
     currency: str
     places: int
     unit: str = ""
+
+    def renamed(self, unit: str) -> Self:
+        """The same words with another name of the unit, after a conversion for instance."""
+        return replace(self, unit=unit)
 
     def money(self, amount: Decimal) -> str:
         """At least the currency's own decimals: "5.00 USD", "4.275 USD"."""

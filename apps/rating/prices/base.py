@@ -7,9 +7,11 @@ from decimal import Decimal
 from typing import ClassVar
 
 from apps.rating.charge import Step, Usage
+from apps.rating.commitment import Commitment
 from apps.rating.conversion import Conversion
 from apps.rating.errors import Problem
 from apps.rating.exact import ZERO
+from apps.rating.money import has_minor_units
 from apps.rating.validated import Validated
 from apps.rating.values import Amount, Percent, Quantity
 from apps.rating.words import Words
@@ -33,6 +35,8 @@ class Price(Validated):
     maximum_amount: Amount | None = None
 
     def problems(self) -> Iterator[Problem]:
+        if self.currency is not None and not has_minor_units(self.currency):
+            yield Problem("unknown_currency", "/currency", "Must be an ISO 4217 code with a minor unit")
         if self.discount_percent is not None and self.discount_amount is not None:
             yield Problem("conflicting_fields", "/discount_amount", "Discount by percent or amount, not both")
         low, high = self.minimum_amount, self.maximum_amount
@@ -48,5 +52,21 @@ class Price(Validated):
 class UsagePrice(Price):
     """A price of metered usage. `quantity_included` is free, and counted in units after conversion."""
 
+    can_commit_quantity: ClassVar[bool] = True
+
     convert: Conversion | None = None
     quantity_included: Quantity = ZERO
+    commitment: Commitment | None = None
+
+    def problems(self) -> Iterator[Problem]:
+        yield from Price.problems(self)
+        if self.commitment is None:
+            return
+        if self.commitment.quantity is not None and not self.can_commit_quantity:
+            message = f"A {self.model} price has no price of a quantity: commit an amount"
+            yield Problem("field_not_allowed", "/commitment/quantity", message)
+        promised, high = self.commitment.amount, self.maximum_amount
+        if promised is not None and high is not None and promised > high:
+            yield Problem(
+                "commitment_above_maximum", "/commitment/amount", "The promise is above the maximum"
+            )

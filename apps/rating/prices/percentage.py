@@ -1,0 +1,99 @@
+"""Percentage price: a rate of an amount of money, plus a fixed amount per event."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import ClassVar
+
+from apps.rating.charge import Event, Step, StepKind, Usage
+from apps.rating.conversion import Rounding
+from apps.rating.errors import Problem, UsageError
+from apps.rating.exact import ZERO
+from apps.rating.prices.base import UsagePrice
+from apps.rating.values import Amount, Count, Rate
+from apps.rating.words import Words, plural
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Percentage(UsagePrice):
+    """The metered quantity is money, as in payment processing: base × rate + events × fixed amount.
+
+    The first `events_included` events, up to `amount_included` of money, are free of both parts. The free
+    part goes through the events in order and ends at whichever limit comes first; the event that crosses the
+    amount pays the rate on its excess and the fixed amount. Lago: percentage with free units.
+    """
+
+    model: ClassVar[str] = "percentage"
+    can_commit_quantity: ClassVar[bool] = False
+
+    rate: Rate
+    fixed_amount: Amount = ZERO
+    events_included: Count | None = None
+    amount_included: Amount | None = None
+
+    def problems(self) -> Iterator[Problem]:
+        yield from UsagePrice.problems(self)
+        if self.convert is not None and self.convert.rounding is not Rounding.NONE:
+            yield Problem("field_not_allowed", "/convert/rounding", "A percentage price can't round its base")
+        if self.quantity_included and (self.events_included is not None or self.amount_included is not None):
+            message = "Include a quantity, or events and an amount, not both"
+            yield Problem("conflicting_fields", "/quantity_included", message)
+
+    def rows(self, quantity: Decimal, usage: Usage, words: Words) -> list[Step]:
+        count = _event_count(usage)
+        free_amount, free_events = self._free(quantity, count, usage)
+        base, charged = quantity - free_amount, count - free_events
+        rows = []
+        if self.events_included is not None or self.amount_included is not None:
+            text = f"{words.money(free_amount)} and {plural(free_events, 'event')} included"
+            rows.append(Step(StepKind.INCLUDED, text, quantity=free_amount))
+        text = words.share(base, self.rate)
+        rows.append(Step(StepKind.PERCENTAGE, text, quantity=base, rate=self.rate, amount=base * self.rate))
+        if self.fixed_amount:
+            fixed = charged * self.fixed_amount
+            text = f"{plural(charged, 'event')} × {words.price(self.fixed_amount)}"
+            events = Decimal(charged)
+            rows.append(
+                Step(StepKind.FIXED, text, quantity=events, unit_amount=self.fixed_amount, amount=fixed)
+            )
+        return rows
+
+    def _free(self, quantity: Decimal, count: int, usage: Usage) -> tuple[Decimal, int]:
+        """Money and events that are free."""
+        amount_limit = quantity if self.amount_included is None else self.amount_included
+        event_limit = count if self.events_included is None else self.events_included
+        if self.events_included is None and not self.fixed_amount:
+            return min(quantity, amount_limit), 0
+        if quantity <= amount_limit and count <= event_limit:
+            return quantity, count
+        if not usage.events:
+            message = "With free events, or a fixed amount and free money, the events are needed one by one"
+            raise UsageError.of("events_required", message, "/events")
+        return self._free_in_order(usage.events, amount_limit, event_limit)
+
+    def _free_in_order(
+        self, events: tuple[Event, ...], amount_limit: Decimal, event_limit: int
+    ) -> tuple[Decimal, int]:
+        metered = ZERO
+        free = ZERO
+        for index, event in enumerate(events):
+            if index >= event_limit:
+                return free, index
+            metered += event.quantity
+            # Converting the running sum keeps 20/60 + 40/60 exactly 1, so that a limit of 1 still covers
+            # both.
+            running = metered if self.convert is None else self.convert.apply(metered)[0]
+            if running > amount_limit:
+                return amount_limit, index
+            free = running
+        return free, len(events)
+
+
+def _event_count(usage: Usage) -> int:
+    if not usage.events:
+        return usage.event_count
+    if usage.event_count not in (0, len(usage.events)):
+        raise UsageError.of("event_count_mismatch", "The count is not that of the events", "/event_count")
+    if sum((event.quantity for event in usage.events), ZERO) != usage.quantity:
+        raise UsageError.of("quantity_mismatch", "The quantity is not the sum of its events", "/quantity")
+    return len(usage.events)
