@@ -48,18 +48,18 @@ class Conversion(Validated):
         if self.divide_by is not None and self.multiply_by is not None:
             yield Problem("conflicting_fields", "/multiply_by", "Divide or multiply, not both")
 
-    def apply(self, quantity: Decimal) -> tuple[Decimal, bool]:
-        """Convert a quantity; the flag says whether the result is exact, as 20 / 60 is not."""
+    def apply(self, quantity: Decimal) -> Decimal:
+        """Convert a metered quantity to billed units. A quotient may be endless, as 20 / 60 is."""
         if self.divide_by is not None:
-            converted, exact = quotient(quantity, self.divide_by)
+            converted = quotient(quantity, self.divide_by)
         else:
             assert self.multiply_by is not None
-            converted, exact = quantity * self.multiply_by, True
+            converted = quantity * self.multiply_by
         if self.rounding is Rounding.NONE:
-            return converted, exact
+            return converted
         # An inexact quotient is never within 10^-38 of a whole number, so its 60 decimals round as the
         # fraction would.
-        return converted.to_integral_value(_MODES[self.rounding]), True
+        return converted.to_integral_value(_MODES[self.rounding])
 
     def step(self, quantity: Decimal, converted: Decimal, words: Words) -> Step:
         sign, number = ("÷", self.divide_by) if self.divide_by is not None else ("×", self.multiply_by)

@@ -53,19 +53,25 @@ def settle(amount: Decimal) -> Decimal:
     return round_half_up(amount, _SETTLED_STEP)
 
 
-def quotient(value: Decimal, divisor: Decimal) -> tuple[Decimal, bool]:
-    """Divide; the flag says whether the quotient is exact. An inexact one is carried with 60 decimals."""
+def quotient(value: Decimal, divisor: Decimal) -> Decimal:
+    """Divide. A quotient that ends is exact; an endless one is carried with 60 decimals."""
     result = _DIVIDING.divide(value, divisor)
     if EXACT.multiply(result, divisor) == value:
-        return result, True
-    return round_half_up(result, _QUOTIENT_STEP), False
+        return result
+    return round_half_up(result, _QUOTIENT_STEP)
+
+
+def is_endless(value: Decimal) -> bool:
+    """Whether a number comes from a division that doesn't end within 59 decimals."""
+    exponent = value.as_tuple().exponent
+    return isinstance(exponent, int) and exponent <= -QUOTIENT_DECIMALS
 
 
 def multiply_fraction(amount: Decimal, fraction: Fraction) -> Decimal:
-    """Multiply an amount by a fraction: exact where it terminates, else settled at 24 decimals."""
+    """Multiply an amount by a fraction: exact where it ends, else settled at 24 decimals."""
     product = EXACT.multiply(amount, Decimal(fraction.numerator))
-    result, exact = quotient(product, Decimal(fraction.denominator))
-    return result if exact else settle(result)
+    result = quotient(product, Decimal(fraction.denominator))
+    return settle(result) if is_endless(result) else result
 
 
 def decimals_of(value: Decimal) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from apps.rating.charge import Step
-from apps.rating.exact import ZERO, settle
+from apps.rating.exact import ZERO, is_endless, settle
 
 
 @dataclass(slots=True)
@@ -28,7 +28,9 @@ class Explanation:
             self.add(step)
 
     def settle(self) -> None:
-        """Settle what an inexact conversion made endless, so that the rows still sum to the settled total."""
+        """Round to 24 decimals if a conversion made a quantity endless; the rows still sum to the total."""
+        if not any(step.quantity is not None and is_endless(step.quantity) for step in self.steps):
+            return
         running = ZERO
         for index, step in enumerate(self.steps):
             quantity = None if step.quantity is None else settle(step.quantity)

@@ -60,9 +60,9 @@ def _rate_usage(
     price: UsagePrice, usage: Usage, explanation: Explanation, words: Words
 ) -> CommitmentUse | None:
     """Everything up to the commitment, which is what sets a usage price apart from a flat fee."""
-    quantity, exact = usage.quantity, True
+    quantity = usage.quantity
     if price.convert is not None:
-        quantity, exact = price.convert.apply(usage.quantity)
+        quantity = price.convert.apply(usage.quantity)
         explanation.add(price.convert.step(usage.quantity, quantity, words))
         words = words.renamed("units")
     if price.quantity_included:
@@ -71,7 +71,7 @@ def _rate_usage(
         text = f"{words.units(included)} of {words.units(price.quantity_included)} included"
         explanation.add(Step(StepKind.INCLUDED, text, quantity=included))
     explanation.add_all(price.rows(quantity, usage, words))
-    if not exact:
+    if price.convert is not None:
         explanation.settle()
     explanation.add(discount_step(price, explanation.total, words))
     if price.commitment is None:

@@ -43,7 +43,7 @@ class Dynamic(UsagePrice):
 
     def _billed(self, metered: Decimal) -> Decimal:
         """Billed part of the dearest units. Converting the running sum keeps 20/60 + 40/60 exactly 1."""
-        converted = metered if self.convert is None else self.convert.apply(metered)[0]
+        converted = metered if self.convert is None else self.convert.apply(metered)
         return max(converted - self.quantity_included, ZERO)
 
 

@@ -25,7 +25,7 @@ class Package(UsagePrice):
     unit_amount: Amount
 
     def rows(self, quantity: Decimal, usage: Usage, words: Words) -> list[Step]:
-        packages = quotient(quantity, self.package_size)[0].to_integral_value(ROUND_CEILING)
+        packages = quotient(quantity, self.package_size).to_integral_value(ROUND_CEILING)
         used = f"{words.units(quantity)} in {plural(packages, 'package')} of {words.units(self.package_size)}"
         return [
             Step(

@@ -82,7 +82,7 @@ class Percentage(UsagePrice):
             metered += event.quantity
             # Converting the running sum keeps 20/60 + 40/60 exactly 1, so that a limit of 1 still covers
             # both.
-            running = metered if self.convert is None else self.convert.apply(metered)[0]
+            running = metered if self.convert is None else self.convert.apply(metered)
             if running > amount_limit:
                 return amount_limit, index
             free = running
