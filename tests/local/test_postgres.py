@@ -90,7 +90,8 @@ def test_keeps_what_was_committed_through_a_kill(server: Postgres) -> None:
         killed = postmaster(server)
         assert killed
         os.kill(killed.pid, signal.SIGKILL)
-        # At once, with a backend that has yet to notice: the new server has to wait for it.
+        wait_until(lambda: not killed.is_alive)
+        # Its backend may not have noticed yet: the new server has to wait for it.
         with lease(server), connect(server) as again:
             assert again.execute("SELECT answer FROM kept").fetchone() == (42,)
             assert postmaster(server) != killed
