@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
 
 def manage(*arguments: str) -> int:
     """Run manage.py with the broker up as well, so that a task sent by hand is kept for the next worker."""
-    paths.check_writable()
+    paths.prepare()
     with nullcontext() if os.environ.get("CELERY_BROKER_URL") else lease(broker.embedded()):
         return subprocess.run(
             [sys.executable, "manage.py", *arguments], cwd=paths.ROOT, check=False

@@ -8,6 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 LOCAL = ROOT / ".local"
 LOGS = LOCAL / "log"
+STATIC = LOCAL / "static"  # stays empty: files are served from the apps, but whitenoise wants to see it
 
 # sun_path holds 108 bytes on Linux and 104 on macOS, with the closing zero byte.
 SOCKET_PATH_MAX = 100
@@ -42,13 +43,13 @@ def make_private(directory: Path) -> Path:
     return directory
 
 
-def check_writable() -> None:
-    """Say who owns .local/ when it is not us: after `sudo make run` everything in it belongs to root."""
+def prepare() -> None:
+    """Make .local/, or say who owns it when it is not us: after `sudo make run` all of it belongs to root."""
     for directory in (ROOT, LOCAL):
         if directory.exists() and not os.access(directory, os.W_OK | os.X_OK):
             owner = directory.stat().st_uid
             raise UnusableDirectoryError(
                 f"{directory} belongs to user {owner}, and user {os.getuid()} may not write to it."
             )
-    LOCAL.mkdir(exist_ok=True)
-    LOGS.mkdir(exist_ok=True)
+    for directory in (LOGS, STATIC):
+        directory.mkdir(parents=True, exist_ok=True)

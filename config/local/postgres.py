@@ -165,7 +165,7 @@ def lease_if_embedded() -> Iterator[None]:
     if os.environ.get("DATABASE_URL") or os.environ.get("COUNTINGHOUSE_NO_EMBEDDED") == "1":
         yield
         return
-    paths.check_writable()
+    paths.prepare()
     for name in [name for name in os.environ if name.startswith("PG")]:
         del os.environ[name]
     with lease(embedded()):
@@ -179,7 +179,7 @@ def test_server() -> Iterator[str]:
     Each run has a server of its own, so that two at once need not agree on database names: the first free
     number is taken. Data stay for the next run, which then finds its template databases.
     """
-    paths.check_writable()
+    paths.prepare()
     number = 1
     while True:
         server = Postgres(paths.LOCAL / "test-postgres" / str(number), disposable=True)

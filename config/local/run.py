@@ -28,7 +28,7 @@ class NotHealthyError(Exception):
 
 def run() -> int:
     """Start everything, stay, and stop everything; the exit code says whether it was stopped by its user."""
-    paths.check_writable()
+    paths.prepare()
     port = ports.wanted()
     try:
         with _alone(port), ExitStack() as servers:
