@@ -16,7 +16,7 @@ from config.local.lease import lease
 from config.local.postgres import Postgres
 from config.local.postmaster import Postmaster
 from config.local.processes import Process
-from tests.local.conftest import wait_until
+from tests.local.conftest import Installation, wait_until
 
 HOLD = """
 import sys, time
@@ -25,6 +25,14 @@ from config.local.lease import lease
 from config.local.postgres import Postgres
 with lease(Postgres(Path(sys.argv[1]))):
     print("held", flush=True)
+    sys.stdin.read()
+"""
+
+ASK_FOR_A_TEST_SERVER = """
+import sys
+from config.local.postgres import test_server
+with test_server() as url:
+    print(url, flush=True)
     sys.stdin.read()
 """
 
@@ -156,3 +164,26 @@ def test_runs_for_root_where_user_namespaces_are_forbidden(
             assert connection.execute("SELECT 1").fetchone() == (1,)
     finally:
         unprivileged.disguise.cache_clear()
+
+
+def test_two_test_runs_at_once_have_a_server_each(installation: Installation) -> None:
+    def ask() -> "tuple[subprocess.Popen[str], str]":
+        asking = subprocess.Popen(
+            [sys.executable, "-c", ASK_FOR_A_TEST_SERVER],
+            cwd=installation.root, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )  # fmt: skip
+        assert asking.stdout
+        return asking, asking.stdout.readline().strip()
+
+    (first, url), (second, other_url) = ask(), ask()
+    assert url != other_url
+    with psycopg.connect(url) as connection, psycopg.connect(other_url) as other:
+        connection.execute("CREATE TABLE template AS SELECT 'kept' AS state")
+        assert other.execute("SELECT to_regclass('template')").fetchone() == (None,)
+    first.communicate()
+    again, same_url = ask()
+    assert same_url == url
+    with psycopg.connect(same_url) as connection:
+        assert connection.execute("SELECT state FROM template").fetchone() == ("kept",)
+    again.communicate()
+    second.communicate()
