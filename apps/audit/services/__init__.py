@@ -1,0 +1,1 @@
+"""The one verb of audit: `record`."""

@@ -1,0 +1,48 @@
+"""Serializer fields shared by the apps' APIs."""
+
+from decimal import Decimal
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.rating import plain
+
+
+class PlainDecimalField(serializers.DecimalField):
+    """A decimal string. In: a string, an integer or a JSON number (never seen as a float). Out: no exponent, no padding."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("max_digits", 48)
+        kwargs.setdefault("decimal_places", 18)
+        super().__init__(**kwargs)
+
+    def to_representation(self, value: Decimal) -> str:
+        return plain(value)
+
+
+class MetadataField(serializers.JSONField):
+    """A flat object of texts that belongs to the integrator."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        value = super().to_internal_value(data)
+        limit = 50
+        if not isinstance(value, dict) or len(value) > limit:
+            raise serializers.ValidationError(f"metadata is an object of at most {limit} texts.")
+        for name, text in value.items():
+            if not isinstance(text, str) or "\0" in text or "\0" in name:
+                raise serializers.ValidationError({name: ["A value of metadata is a text."]})
+        return value
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """Refuses fields it does not know: a misspelt optional field must not be ignored in silence."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict) and (unknown := sorted(set(data) - set(self.fields))):
+            raise serializers.ValidationError(
+                {
+                    name: [serializers.ErrorDetail("There is no such field.", code="unknown_field")]
+                    for name in unknown
+                }
+            )
+        return super().to_internal_value(data)

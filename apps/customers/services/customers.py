@@ -1,0 +1,44 @@
+"""Create and change customers."""
+
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from apps.audit.services.record import record
+from apps.core.errors import Refused
+from apps.customers.models import Customer
+
+
+def create_customer(*, external_id: str, name: str, **fields: Any) -> Customer:
+    """Raises `Refused` customer_exists. The unique constraint decides, so that of two callers one wins."""
+    customer = Customer(external_id=external_id, name=name, **fields)
+    try:
+        with transaction.atomic():
+            customer.save()
+            record(action="customer.created", target=customer)
+    except IntegrityError as error:
+        if not Customer.objects.filter(external_id=external_id).exists():
+            raise
+        raise Refused(
+            "customer_exists",
+            f"There is a customer with external_id {external_id!r} already.",
+            param="/external_id",
+        ) from error
+    return customer
+
+
+@transaction.atomic
+def update_customer(*, customer: Customer, **fields: Any) -> Customer:
+    """Change what is given and leave the rest."""
+    customer = Customer.objects.select_for_update().get(pk=customer.pk)
+    changes = {
+        name: [str(getattr(customer, name)), str(value)]
+        for name, value in fields.items()
+        if getattr(customer, name) != value
+    }
+    if changes:
+        for name, value in fields.items():
+            setattr(customer, name, value)
+        customer.save(update_fields=list(fields))
+        record(action="customer.changed", target=customer, changes=changes)
+    return customer

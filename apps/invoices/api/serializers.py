@@ -1,0 +1,112 @@
+"""Invoices out."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.core.api.fields import PlainDecimalField
+from apps.invoices.models import Invoice, InvoiceLine
+
+
+class StepOutput(serializers.Serializer[Any]):
+    """A row of the explanation. The amounts of a line's rows add up to its unrounded amount."""
+
+    kind = serializers.CharField()
+    description = serializers.CharField()
+    quantity = serializers.CharField(required=False)
+    unit_amount = serializers.CharField(required=False)
+    flat_amount = serializers.CharField(required=False)
+    rate = serializers.CharField(required=False)
+    amount = serializers.CharField(required=False)
+
+
+class LineOutput(serializers.ModelSerializer[InvoiceLine]):
+    price = serializers.CharField(source="price.code")
+    plan = serializers.CharField(source="price.plan_version.plan.code")
+    plan_version = serializers.IntegerField(source="price.plan_version.number")
+    meter = serializers.CharField(source="price.meter.code", allow_null=True, default=None)
+    quantity = PlainDecimalField(allow_null=True)
+    unit_amount = PlainDecimalField(allow_null=True)
+    unrounded_amount = PlainDecimalField(max_digits=60, decimal_places=24)
+    amount = serializers.CharField(source="amount_text")
+    steps = StepOutput(many=True)
+
+    class Meta:
+        model = InvoiceLine
+        fields = [
+            "kind",
+            "description",
+            "plan",
+            "plan_version",
+            "price",
+            "meter",
+            "period_start",
+            "period_end",
+            "quantity",
+            "unit",
+            "unit_amount",
+            "event_count",
+            "unrounded_amount",
+            "amount",
+            "steps",
+        ]
+
+
+class InvoiceOutput(serializers.ModelSerializer[Invoice]):
+    id = serializers.CharField(source="public_id")
+    customer = serializers.CharField(source="customer.public_id")
+    subscription = serializers.CharField(source="subscription.public_id")
+    subtotal = serializers.CharField(source="subtotal_text")
+    total = serializers.CharField(source="total_text")
+
+    class Meta:
+        model = Invoice
+        fields = [
+            "id",
+            "number",
+            "status",
+            "customer",
+            "subscription",
+            "currency",
+            "period_start",
+            "period_end",
+            "subtotal",
+            "total",
+            "created_at",
+            "finalize_due_at",
+            "finalized_at",
+            "due_on",
+        ]
+
+
+class InvoiceWithLines(InvoiceOutput):
+    lines = LineOutput(many=True)
+
+    class Meta(InvoiceOutput.Meta):
+        fields = [*InvoiceOutput.Meta.fields, "lines"]
+
+
+class UpcomingLine(serializers.Serializer[Any]):
+    subscription = serializers.CharField()
+    kind = serializers.CharField()
+    description = serializers.CharField()
+    plan = serializers.CharField()
+    plan_version = serializers.IntegerField()
+    price = serializers.CharField()
+    meter = serializers.CharField(allow_null=True)
+    period_start = serializers.DateTimeField()
+    period_end = serializers.DateTimeField()
+    quantity = PlainDecimalField(allow_null=True)
+    unit = serializers.CharField(allow_blank=True)
+    event_count = serializers.IntegerField(allow_null=True)
+    unrounded_amount = PlainDecimalField(max_digits=60, decimal_places=24)
+    amount = serializers.CharField()
+    steps = StepOutput(many=True)
+
+
+class UpcomingOutput(serializers.Serializer[Any]):
+    customer = serializers.CharField()
+    currency = serializers.CharField()
+    as_of = serializers.DateTimeField()
+    total = serializers.CharField(help_text="Cost to date.")
+    lines = UpcomingLine(many=True)

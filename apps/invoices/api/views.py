@@ -1,0 +1,112 @@
+"""/invoices and a customer's upcoming invoice"""
+
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Prefetch, QuerySet, prefetch_related_objects
+from drf_spectacular.utils import extend_schema
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.access.models import Scope
+from apps.core import clock
+from apps.core.api.idempotency import idempotent
+from apps.core.money import money_text
+from apps.customers.models import Customer
+from apps.customers.selectors import customer_by_reference
+from apps.invoices.api.serializers import InvoiceOutput, InvoiceWithLines, UpcomingOutput
+from apps.invoices.models import Invoice, InvoiceLine
+from apps.invoices.selectors import invoice_by_reference
+from apps.invoices.services import finalize_invoice as finalizing
+from apps.invoices.services.compute import ComputedInvoice, compute_invoice
+from apps.invoices.services.draft_lines import step_document
+from apps.subscriptions.selectors import active_subscriptions_of
+
+
+class InvoiceList(GenericAPIView[Invoice]):
+    required_scope = Scope.INVOICES_READ
+    serializer_class = InvoiceOutput
+    filterset_fields = {"customer__external_id": ["exact"], "status": ["exact"], "number": ["exact"]}
+
+    def get_queryset(self) -> QuerySet[Invoice]:
+        return Invoice.objects.select_related("customer", "subscription")
+
+    def get(self, request: Request) -> Response:
+        """List invoices, the newest first."""
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(InvoiceOutput(page, many=True).data)
+
+
+def with_lines(invoice: Invoice) -> dict[str, Any]:
+    lines = InvoiceLine.objects.select_related("price__plan_version__plan", "price__meter", "invoice")
+    prefetch_related_objects([invoice], Prefetch("lines", queryset=lines))
+    return InvoiceWithLines(invoice).data
+
+
+class InvoiceDetail(APIView):
+    required_scope = Scope.INVOICES_READ
+
+    @extend_schema(responses=InvoiceWithLines)
+    def get(self, request: Request, reference: str) -> Response:
+        """Read an invoice by its id or number, with its lines and how each came about."""
+        return Response(with_lines(invoice_by_reference(reference)))
+
+
+class InvoiceFinalize(APIView):
+    required_scope = Scope.INVOICES_WRITE
+
+    @extend_schema(request=None, responses=InvoiceWithLines)
+    @idempotent
+    def post(self, request: Request, reference: str) -> Response:
+        """Finalize a draft now instead of at the end of its grace period: its number is taken, its lines are frozen."""
+        invoice = finalizing.finalize_invoice(invoice=invoice_by_reference(reference), now=clock.now())
+        return Response(with_lines(invoice))
+
+
+class UpcomingInvoice(APIView):
+    required_scope = Scope.USAGE_READ
+
+    @extend_schema(responses=UpcomingOutput)
+    def get(self, request: Request, customer: str) -> Response:
+        """What the customer's next invoice would say if it were made now: the cost to date, by the code that bills."""
+        return Response(UpcomingOutput(upcoming(customer_by_reference(customer), clock.now())).data)
+
+
+def upcoming(customer: Customer, now: datetime) -> dict[str, Any]:
+    computed = [
+        compute_invoice(subscription=subscription, period=subscription.open_period)
+        for subscription in active_subscriptions_of(customer)
+    ]
+    return {
+        "customer": customer.public_id,
+        "currency": customer.currency,
+        "as_of": now,
+        "total": money_text(sum(one.total for one in computed), customer.currency),
+        "lines": [line for one in computed for line in upcoming_lines(one)],
+    }
+
+
+def upcoming_lines(computed: ComputedInvoice) -> list[dict[str, Any]]:
+    version = computed.subscription.plan_version
+    return [
+        {
+            "subscription": computed.subscription.public_id,
+            "kind": line.kind,
+            "description": line.description,
+            "plan": version.plan.code,
+            "plan_version": version.number,
+            "price": line.price.code,
+            "meter": line.price.meter.code if line.price.meter else None,
+            "period_start": line.period.start,
+            "period_end": line.period.end,
+            "quantity": line.quantity,
+            "unit": line.price.meter.unit if line.price.meter else "",
+            "event_count": line.event_count,
+            "unrounded_amount": line.unrounded_amount,
+            "amount": money_text(line.amount, computed.currency),
+            "steps": [step_document(step) for step in line.steps],
+        }
+        for line in computed.lines
+    ]

@@ -1,0 +1,24 @@
+from django.apps import AppConfig
+
+
+class InvoicesConfig(AppConfig):
+    name = "apps.invoices"
+    label = "invoices"
+
+    def ready(self) -> None:
+        from apps.core.jobs import register_due_job
+        from apps.invoices import selectors
+        from apps.invoices.services import close_periods, finalize_invoice, provision
+        from apps.subscriptions.selectors import next_boundary_at
+        from apps.tenants.services.provision import add_provisioning_step
+
+        add_provisioning_step(provision.provision_billing)
+        register_due_job(
+            name="close_periods", rank=10, next_due_at=next_boundary_at, run=close_periods.close_due_periods
+        )
+        register_due_job(
+            name="finalize_invoices",
+            rank=20,
+            next_due_at=selectors.next_finalization_at,
+            run=finalize_invoice.finalize_due_invoices,
+        )

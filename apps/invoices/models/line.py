@@ -1,0 +1,56 @@
+"""Invoice lines: each stores what produced it, so that it can be computed again and explained."""
+
+from django.db import models
+from django.db.models import F, Q
+
+from apps.catalog.models import Price
+from apps.core.fields import AmountField, QuantityField, RateField, UnroundedAmountField
+from apps.core.money import money_display, money_text
+from apps.invoices.models.invoice import Invoice
+
+
+class InvoiceLine(models.Model):
+    class Kind(models.TextChoices):
+        FLAT = "flat", "Fee"
+        USAGE = "usage", "Usage"
+        ADJUSTMENT = "adjustment", "Late usage"
+
+    invoice = models.ForeignKey(Invoice, models.PROTECT, related_name="lines")
+    position = models.PositiveSmallIntegerField()
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    price = models.ForeignKey(Price, models.PROTECT, related_name="invoice_lines")
+    description = models.CharField(max_length=250)
+    # The period the line is for; an adjustment's lies before the invoice's.
+    period_start = models.DateTimeField()
+    period_end = models.DateTimeField()  # exclusive
+    quantity = QuantityField(null=True)
+    unit = models.CharField(max_length=40, blank=True)
+    unit_amount = RateField(null=True)
+    event_count = models.BigIntegerField(null=True)
+    unrounded_amount = UnroundedAmountField()
+    amount = AmountField()
+    # The rows of the explanation, as rating gave them.
+    steps = models.JSONField(default=list)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["invoice", "position"], name="invoice_line_position_once"),
+            models.UniqueConstraint(
+                fields=["invoice", "price", "period_start", "kind"], name="invoice_line_price_and_period_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(period_start__lt=F("period_end")), name="invoice_line_period_in_order"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.description
+
+    @property
+    def amount_text(self) -> str:
+        return money_text(self.amount, self.invoice.currency)
+
+    @property
+    def amount_display(self) -> str:
+        return money_display(self.amount, self.invoice.currency)

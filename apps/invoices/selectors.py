@@ -1,0 +1,71 @@
+"""Reads of invoices."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.db.models import Min, QuerySet, Sum
+
+from apps.core.errors import Missing
+from apps.invoices.models import BillingSettings, Invoice, InvoiceLine
+from apps.subscriptions.models import Subscription
+
+# Late usage is looked for in periods that ended no longer ago than events may be backdated.
+LATE_USAGE_REACH = timedelta(days=400)
+
+USAGE_KINDS = (InvoiceLine.Kind.USAGE, InvoiceLine.Kind.ADJUSTMENT)
+
+
+@dataclass(frozen=True, slots=True)
+class BilledUsage:
+    """What finalized invoices charged for one price and period: the usage line and its adjustments together."""
+
+    price_id: int
+    period_start: datetime
+    period_end: datetime
+    quantity: Decimal
+    event_count: int
+    amount: Decimal
+
+
+def billing_settings() -> BillingSettings:
+    return BillingSettings.objects.get(pk=1)
+
+
+def drafts() -> QuerySet[Invoice]:
+    return Invoice.objects.filter(status=Invoice.Status.DRAFT)
+
+
+def next_finalization_at() -> datetime | None:
+    """When the next draft's grace period ends."""
+    return drafts().aggregate(at=Min("finalize_due_at"))["at"]
+
+
+def billed_usage_of(*, subscription: Subscription, before: datetime) -> list[BilledUsage]:
+    """Usage on finalized invoices for periods that ended at or before `before`, oldest first.
+
+    Drafts are left out: they are computed again when they are finalized and will find their late usage
+    themselves. Void invoices charged nothing.
+    """
+    lines = (
+        InvoiceLine.objects.filter(
+            invoice__subscription=subscription,
+            kind__in=USAGE_KINDS,
+            period_end__lte=before,
+            period_end__gt=before - LATE_USAGE_REACH,
+        )
+        .exclude(invoice__status__in=[Invoice.Status.DRAFT, Invoice.Status.VOID])
+        .values("price_id", "period_start", "period_end")
+        .annotate(quantity=Sum("quantity"), event_count=Sum("event_count"), amount=Sum("amount"))
+        .order_by("period_start", "price_id")
+    )
+    return [BilledUsage(**line) for line in lines]
+
+
+def invoice_by_reference(reference: str) -> Invoice:
+    """Find by `inv_…` or by number. Raises `Missing` invoice_not_found."""
+    field = "public_id" if reference.startswith("inv_") else "number"
+    invoice = Invoice.objects.select_related("customer", "subscription").filter(**{field: reference}).first()
+    if invoice is None:
+        raise Missing("invoice_not_found", f"There is no invoice {reference!r}.")
+    return invoice

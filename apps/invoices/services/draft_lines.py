@@ -1,0 +1,50 @@
+"""Write a computed invoice into a draft. Only drafts: a trigger refuses lines of any other invoice."""
+
+from datetime import datetime
+from typing import Any
+
+from apps.invoices.models import Invoice, InvoiceLine
+from apps.invoices.services.compute import ComputedInvoice, ComputedLine
+from apps.rating import Step, plain
+
+
+def write_lines(*, invoice: Invoice, computed: ComputedInvoice, now: datetime) -> None:
+    """Replace the draft's lines and totals; inside a transaction that holds the invoice's row."""
+    assert invoice.is_draft
+    invoice.lines.all().delete()
+    InvoiceLine.objects.bulk_create(
+        [as_row(invoice, position, line) for position, line in enumerate(computed.lines)]
+    )
+    invoice.subtotal = invoice.total = computed.total
+    invoice.usage_cutoff_at = now
+    invoice.save(update_fields=["subtotal", "total", "usage_cutoff_at"])
+
+
+def as_row(invoice: Invoice, position: int, line: ComputedLine) -> InvoiceLine:
+    meter = line.price.meter
+    return InvoiceLine(
+        invoice=invoice,
+        position=position,
+        kind=line.kind,
+        price=line.price,
+        description=line.description,
+        period_start=line.period.start,
+        period_end=line.period.end,
+        quantity=line.quantity,
+        unit=meter.unit if meter else "",
+        unit_amount=line.price.unit_amount,
+        event_count=line.event_count,
+        unrounded_amount=line.unrounded_amount,
+        amount=line.amount,
+        steps=[step_document(step) for step in line.steps],
+    )
+
+
+def step_document(step: Step) -> dict[str, Any]:
+    """A row of the explanation as JSON: decimals as plain strings, what does not apply left out."""
+    document: dict[str, Any] = {"kind": str(step.kind), "description": step.description}
+    for name in ("quantity", "unit_amount", "flat_amount", "rate", "amount"):
+        value = getattr(step, name)
+        if value is not None:
+            document[name] = plain(value)
+    return document

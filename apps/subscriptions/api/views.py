@@ -1,0 +1,60 @@
+"""/subscriptions"""
+
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.access.models import Scope
+from apps.catalog.selectors import published_version
+from apps.core import clock
+from apps.core.api.idempotency import idempotent
+from apps.customers.selectors import customer_by_reference
+from apps.subscriptions.api.serializers import SubscriptionInput, SubscriptionOutput
+from apps.subscriptions.models import Subscription
+from apps.subscriptions.services import subscribe as subscribing
+
+
+class SubscriptionList(GenericAPIView[Subscription]):
+    read_scope = Scope.CUSTOMERS_READ
+    write_scope = Scope.CUSTOMERS_WRITE
+    serializer_class = SubscriptionOutput
+    filterset_fields = {"customer__external_id": ["exact"], "status": ["exact"]}
+
+    def get_queryset(self) -> QuerySet[Subscription]:
+        return Subscription.objects.select_related("customer", "plan_version__plan")
+
+    def get(self, request: Request) -> Response:
+        """List subscriptions, the newest first."""
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(SubscriptionOutput(page, many=True).data)
+
+    @extend_schema(request=SubscriptionInput, responses={201: SubscriptionOutput})
+    @idempotent
+    def post(self, request: Request) -> Response:
+        """Put a customer on a plan. A start in the past is billed by the next run of the close job."""
+        given = SubscriptionInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        fields = given.validated_data
+        subscription = subscribing.subscribe(
+            customer=customer_by_reference(fields["customer"]),
+            plan_version=published_version(plan_code=fields["plan"], number=fields.get("version")),
+            started_at=fields.get("started_at") or clock.now(),
+            billing_anchor=fields["billing_anchor"],
+        )
+        return Response(SubscriptionOutput(subscription).data, status=201)
+
+
+class SubscriptionDetail(APIView):
+    read_scope = Scope.CUSTOMERS_READ
+
+    @extend_schema(responses=SubscriptionOutput)
+    def get(self, request: Request, public_id: str) -> Response:
+        """Read a subscription."""
+        found = get_object_or_404(
+            Subscription.objects.select_related("customer", "plan_version__plan"), public_id=public_id
+        )
+        return Response(SubscriptionOutput(found).data)

@@ -1,0 +1,99 @@
+"""Make a tenant: its row, host, schema and whatever each app wants to exist from the first minute.
+
+Other apps add steps (`add_provisioning_step`, from their `ready()`): they live above this one and are not
+imported here. The steps are idempotent, so a provisioning that was interrupted is finished by asking again.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.management import call_command
+from django.db import connection, transaction
+from django_tenants.utils import schema_context, tenant_context
+from psycopg.sql import SQL, Identifier
+
+from apps.core import clock
+from apps.core.errors import Invalid, Refused
+from apps.tenants.models import RESERVED_SLUGS, SLUG, Domain, Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class ProvisionRequest:
+    """What the first staff user shall be; an empty password means a random one."""
+
+    staff_email: str
+    staff_name: str = ""
+    staff_password: str = ""
+
+
+Step = Callable[[Tenant, ProvisionRequest], dict[str, Any]]
+_steps: list[Step] = []
+
+
+def add_provisioning_step(step: Step) -> None:
+    """`step` runs inside the new schema; what it returns is part of the answer, shown once."""
+    _steps.append(step)
+
+
+def provision_tenant(
+    *,
+    slug: str,
+    request: ProvisionRequest,
+    name: str = "",
+    is_sandbox: bool = False,
+    at: datetime | None = None,
+) -> dict[str, Any]:
+    """Create the tenant `slug` and return what its owner must know, secrets included.
+
+    `at` is where a sandbox's clock starts (default: now). Raises `Invalid` for a bad slug and `Refused`
+    tenant_exists. The migrations of the schema are not one transaction; `provisioned_at` is set last.
+    """
+    refuse_bad_slug(slug)
+    if at is not None and not is_sandbox:
+        raise Invalid("live_clock", "Only a sandbox has a clock to set; add --sandbox.", param="/at")
+    clock_at = (at or clock.real_now()) if is_sandbox else None
+    with schema_context("public"), transaction.atomic():
+        tenant, _ = Tenant.objects.select_for_update().get_or_create(
+            slug=slug,
+            defaults={
+                "schema_name": slug.replace("-", "_"),
+                "name": name or slug.replace("-", " ").title(),
+                "is_sandbox": is_sandbox,
+                "clock_at": clock_at,
+            },
+        )
+        if tenant.provisioned_at is not None:
+            raise Refused("tenant_exists", f"There is a tenant {slug!r} already.", param="/slug")
+        Domain.objects.get_or_create(
+            domain=f"{slug}.{settings.TENANT_BASE_DOMAIN}", defaults={"tenant": tenant, "is_primary": True}
+        )
+    with schema_context("public"):
+        with connection.cursor() as cursor:
+            cursor.execute(SQL("CREATE SCHEMA IF NOT EXISTS {}").format(Identifier(tenant.schema_name)))
+        call_command("migrate_schemas", schema_name=tenant.schema_name, interactive=False, verbosity=0)
+    answer: dict[str, Any] = {
+        "tenant": tenant.slug,
+        "name": tenant.name,
+        "schema": tenant.schema_name,
+        "mode": tenant.mode,
+        "clock_at": tenant.clock_at.isoformat() if tenant.clock_at else None,
+        "host": f"{slug}.{settings.TENANT_BASE_DOMAIN}",
+    }
+    with tenant_context(tenant), transaction.atomic():
+        for step in _steps:
+            answer |= step(tenant, request)
+        Tenant.objects.filter(pk=tenant.pk).update(provisioned_at=clock.real_now())
+    return answer
+
+
+def refuse_bad_slug(slug: str) -> None:
+    try:
+        SLUG(slug)
+    except ValidationError as error:
+        raise Invalid("invalid_slug", " ".join(error.messages), param="/slug") from error
+    if slug in RESERVED_SLUGS or slug.startswith("pg-"):
+        raise Invalid("invalid_slug", f"{slug!r} is reserved; take another slug.", param="/slug")

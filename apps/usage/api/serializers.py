@@ -1,0 +1,85 @@
+"""What the usage endpoints take and give. Events are validated by services.validate, not here: these describe them."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.core.api.fields import PlainDecimalField
+from apps.usage.models import UsageEvent
+
+
+class EventInput(serializers.Serializer[Any]):
+    id = serializers.CharField(
+        max_length=255, help_text="Yours, unique; a retry with it is recognised for ever."
+    )
+    event = serializers.CharField(
+        max_length=127, help_text="What happened; the meters of this name count it."
+    )
+    customer = serializers.CharField(max_length=127, help_text="The customer's external id or id.")
+    timestamp = serializers.DateTimeField(required=False, help_text="RFC 3339 with an offset. Default: now.")
+    source = serializers.CharField(
+        max_length=255, required=False, help_text="With it, ids are unique per source."
+    )
+    properties = serializers.DictField(child=serializers.JSONField(), required=False)
+
+
+class EventBatch(serializers.Serializer[Any]):
+    events = EventInput(many=True)
+
+
+class VerdictOutput(serializers.Serializer[Any]):
+    index = serializers.IntegerField()
+    id = serializers.CharField(allow_null=True)
+    status = serializers.ChoiceField(["accepted", "duplicate", "conflict", "quarantined", "rejected"])
+    code = serializers.CharField(required=False)
+    param = serializers.CharField(required=False)
+    message = serializers.CharField(required=False)
+
+
+class BatchOutput(serializers.Serializer[Any]):
+    accepted = serializers.IntegerField()
+    duplicates = serializers.IntegerField()
+    conflicts = serializers.IntegerField()
+    quarantined = serializers.IntegerField()
+    rejected = serializers.IntegerField()
+    results = VerdictOutput(many=True)
+
+
+class EventOutput(serializers.ModelSerializer[UsageEvent]):
+    id = serializers.CharField(source="event_id")
+    event = serializers.CharField(source="event_name")
+    customer = serializers.CharField(source="customer.external_id")
+    properties = serializers.DictField()
+
+    class Meta:
+        model = UsageEvent
+        fields = ["id", "source", "event", "customer", "timestamp", "received_at", "properties"]
+
+
+class MeterUsage(serializers.Serializer[Any]):
+    meter = serializers.CharField()
+    name = serializers.CharField()
+    unit = serializers.CharField()
+    quantity = PlainDecimalField()
+    event_count = serializers.IntegerField()
+
+
+class UsageOutput(serializers.Serializer[Any]):
+    customer = serializers.CharField()
+    period_start = serializers.DateTimeField()
+    period_end = serializers.DateTimeField(help_text="Exclusive.")
+    meters = MeterUsage(many=True)
+
+
+class UsageQuery(serializers.Serializer[Any]):
+    start = serializers.DateTimeField(required=False)
+    end = serializers.DateTimeField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("start" in attrs) != ("end" in attrs):
+            raise serializers.ValidationError({"end": ["Give both start and end, or neither."]})
+        if "start" in attrs and attrs["start"] >= attrs["end"]:
+            raise serializers.ValidationError(
+                {"end": ["The end lies after the start; it is not part of the period."]}
+            )
+        return attrs

@@ -1,0 +1,115 @@
+"""/events and a customer's live usage"""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.access.models import Scope
+from apps.catalog.selectors import meters_in_use
+from apps.core import clock
+from apps.core.periods import calendar_month
+from apps.customers.models import Customer
+from apps.customers.selectors import customer_by_reference
+from apps.usage.api.parsers import events_of
+from apps.usage.api.serializers import BatchOutput, EventBatch, EventOutput, UsageOutput, UsageQuery
+from apps.usage.selectors import event_by_identity, quantities
+from apps.usage.services import ingest as ingestion
+
+COUNTED = {
+    "accepted": "accepted",
+    "duplicates": "duplicate",
+    "conflicts": "conflict",
+    "quarantined": "quarantined",
+    "rejected": "rejected",
+}
+
+
+class Events(APIView):
+    """Report usage: up to 1,000 events a request, 1 MiB, gzip welcome.
+
+    The answer has a verdict for each event, and comes after everything accepted is durable. Sending a batch
+    again is safe: known events are `duplicate`. No `Idempotency-Key` is needed, for each event is its own.
+    """
+
+    required_scope = Scope.EVENTS_WRITE
+
+    @extend_schema(
+        request=EventBatch,
+        responses=BatchOutput,
+        parameters=[
+            OpenApiParameter(
+                "results", str, enum=["all"], description="Name accepted events too, not just the others."
+            )
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        verdicts = ingestion.ingest(events=events_of(request.data), now=clock.now())
+        name_all = request.query_params.get("results") == "all"
+        body: dict[str, Any] = dict.fromkeys(COUNTED, 0)
+        for counter, status in COUNTED.items():
+            body[counter] = sum(verdict.status == status for verdict in verdicts)
+        body["results"] = [
+            {name: value for name, value in asdict(verdict).items() if value != ""}
+            for verdict in verdicts
+            if name_all or verdict.status != "accepted"
+        ]
+        return Response(body)
+
+
+class EventDetail(APIView):
+    """An accepted event by its id (and source), as it was reported."""
+
+    required_scope = Scope.USAGE_READ
+
+    @extend_schema(responses=EventOutput, parameters=[OpenApiParameter("source", str)])
+    def get(self, request: Request, event_id: str) -> Response:
+        event = event_by_identity(event_id=event_id, source=request.query_params.get("source", ""))
+        return Response(EventOutput(event).data)
+
+
+class CustomerUsage(APIView):
+    """A customer's usage, live: what was accepted a moment ago is in it.
+
+    Without `start` and `end` the current calendar month in the customer's time zone.
+    """
+
+    required_scope = Scope.USAGE_READ
+
+    @extend_schema(responses=UsageOutput, parameters=[UsageQuery])
+    def get(self, request: Request, customer: str) -> Response:
+        query = UsageQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        found = customer_by_reference(customer)
+        start, end = asked_period(query.validated_data, found, clock.now())
+        meters = meters_in_use()
+        used = quantities(
+            customer_id=found.pk, meter_ids=[meter.pk for meter in meters], start=start, end=end
+        )
+        body = {
+            "customer": found.public_id,
+            "period_start": start,
+            "period_end": end,
+            "meters": [
+                {
+                    "meter": meter.code,
+                    "name": meter.name,
+                    "unit": meter.unit,
+                    "quantity": used[meter.pk].quantity,
+                    "event_count": used[meter.pk].event_count,
+                }
+                for meter in meters
+            ],
+        }
+        return Response(UsageOutput(body).data)
+
+
+def asked_period(query: dict[str, Any], customer: Customer, now: datetime) -> tuple[datetime, datetime]:
+    if "start" in query:
+        return query["start"], query["end"]
+    return calendar_month(now, ZoneInfo(customer.time_zone))

@@ -1,0 +1,43 @@
+"""Well-formed events that nobody can be billed for yet: kept, listed for staff, replayable."""
+
+from django.db import models
+from django.db.models import Q
+
+
+class QuarantinedEvent(models.Model):
+    class Reason(models.TextChoices):
+        UNKNOWN_CUSTOMER = "unknown_customer", "Unknown customer"
+        UNKNOWN_METER = "unknown_meter", "No meter for this event"
+        MISSING_VALUE = "missing_value", "No meter finds its property"
+
+    class Status(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        REPLAYED = "replayed", "Replayed"
+
+    key = models.UUIDField(unique=True, editable=False)
+    content_hash = models.UUIDField(editable=False)
+    source = models.CharField(max_length=255, blank=True)
+    event_id = models.CharField("event ID", max_length=255)
+    event_name = models.CharField("event", max_length=127)
+    customer_reference = models.CharField("customer", max_length=127)
+    timestamp = models.DateTimeField()
+    received_at = models.DateTimeField()
+    properties = models.JSONField(default=dict)
+    reason = models.CharField(max_length=20, choices=Reason.choices)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.WAITING)
+    replayed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = "quarantined event"
+        ordering = ["-received_at", "-id"]
+        indexes = [
+            models.Index(
+                fields=["customer_reference"],
+                name="quarantine_waiting_customer",
+                condition=Q(status="waiting"),
+            ),
+            models.Index(fields=["-received_at"], name="quarantine_received"),
+        ]
+
+    def __str__(self) -> str:
+        return self.event_id

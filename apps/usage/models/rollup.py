@@ -1,0 +1,47 @@
+"""Live totals. They change in the transaction that stores the events, by services.ingest alone."""
+
+from django.db import models
+
+from apps.core.fields import QuantityField
+
+
+class DimensionSet(models.Model):
+    """One combination of dimension values, e.g. {"model": "gpt-5", "region": "eu"}: events and totals name it by number."""
+
+    key = models.UUIDField(unique=True, editable=False)
+    values = models.JSONField()
+
+    class Meta:
+        verbose_name = "dimension set"
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name}={value}" for name, value in self.values.items()) or "(none)"
+
+
+class Rollup(models.Model):
+    """The total of one customer, meter and dimension set in the bucket that begins at `bucket` (UTC)."""
+
+    customer_id = models.BigIntegerField()
+    meter_id = models.BigIntegerField()
+    dimension_set_id = models.BigIntegerField()
+    bucket = models.DateTimeField()
+    quantity = QuantityField()
+    event_count = models.BigIntegerField()
+
+    class Meta:
+        abstract = True
+
+
+class RollupHour(Rollup):
+    pk = models.CompositePrimaryKey("customer_id", "meter_id", "bucket", "dimension_set_id")
+
+    class Meta:
+        verbose_name = "hourly total"
+        indexes = [models.Index(fields=["bucket"], name="usage_rolluphour_bucket")]
+
+
+class RollupDay(Rollup):
+    pk = models.CompositePrimaryKey("customer_id", "meter_id", "bucket", "dimension_set_id")
+
+    class Meta:
+        verbose_name = "daily total"

@@ -1,0 +1,216 @@
+"""Read one event as it came in. Wrong ones get a code, a pointer and a sentence; nothing is repaired.
+
+Pure functions over decoded JSON: no database, no clock.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import msgspec
+
+MAX_ID = 255
+MAX_NAME = 127
+MAX_PROPERTIES = 100
+# A clock may run ahead of ours by this much.
+MAX_FUTURE = timedelta(minutes=5)
+# A metered value: below 10^19, with at most 18 decimals (the columns' scale).
+MAX_VALUE_EXPONENT = 19
+MAX_VALUE_DECIMALS = 18
+# PostgreSQL's jsonb holds numbers up to about 10^131072; what is not metered still has to be stored.
+MAX_NUMBER_EXPONENT = 1000
+
+FIELDS = frozenset({"id", "event", "customer", "timestamp", "properties", "source"})
+# RFC 3339, section 5.6. Digits beyond microseconds are cut off, not rounded, so that no event moves to the next period.
+RFC3339 = re.compile(
+    r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.(\d{1,12}))?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
+)
+NUMERIC = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+
+# "deterministic" sorts the keys: the same content in another order has the same hash.
+_canonical = msgspec.json.Encoder(order="deterministic", decimal_format="number")
+
+
+class Rejection(Exception):
+    """This event is malformed. `param` is relative to the event."""
+
+    def __init__(self, code: str, param: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.param = param
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedEvent:
+    """A well-formed event. `key` and `content_hash` are 32 hex digits."""
+
+    index: int
+    key: str
+    content_hash: str
+    source: str
+    event_id: str
+    event_name: str
+    customer: str
+    timestamp: datetime
+    properties: dict[str, Any]
+    properties_json: str
+
+
+def parse_event(raw: Any, *, index: int, now: datetime) -> ParsedEvent:
+    """Raises `Rejection`. `now` stands in for a missing timestamp and bounds a given one."""
+    if not isinstance(raw, dict):
+        raise Rejection("invalid_event", "", "An event is a JSON object.")
+    if not raw.keys() <= FIELDS:
+        name = sorted(raw.keys() - FIELDS)[0]
+        raise Rejection(
+            "unknown_field", f"/{pointer(name)}", f"An event has no field {name!r}; put it under properties."
+        )
+    event_id = required_text(raw, "id", MAX_ID)
+    event_name = required_text(raw, "event", MAX_NAME)
+    customer = required_text(raw, "customer", MAX_NAME)
+    source = raw.get("source")
+    source = "" if source is None else text(source, "source", MAX_ID)
+    given = raw.get("timestamp")
+    timestamp = None if given is None else parse_timestamp(given, now)
+    properties = raw.get("properties")
+    if properties is None:
+        properties = {}
+    elif not isinstance(properties, dict):
+        raise Rejection("invalid_properties", "/properties", "properties is a JSON object.")
+    if len(properties) > MAX_PROPERTIES:
+        raise Rejection(
+            "too_many_properties", "/properties", f"An event has at most {MAX_PROPERTIES} properties."
+        )
+    check_storable(properties, "/properties")
+    properties_json = _canonical.encode(properties)
+    # The time the server fills in is not the client's content: a retry without a timestamp is a duplicate.
+    content = _canonical.encode([event_name, customer, timestamp])
+    return ParsedEvent(
+        index=index,
+        key=event_key(source=source, event_id=event_id),
+        content_hash=hashlib.blake2b(content + properties_json, digest_size=16).hexdigest(),
+        source=source,
+        event_id=event_id,
+        event_name=event_name,
+        customer=customer,
+        timestamp=timestamp or now,
+        properties=properties,
+        properties_json=properties_json.decode(),
+    )
+
+
+def event_key(*, source: str, event_id: str) -> str:
+    """The identity of an event: 128 bits of a hash of source and id, as 32 hex digits.
+
+    Texts hold no NUL (see `text`), so the separator can't be forged.
+    """
+    return hashlib.blake2b(f"{source}\0{event_id}".encode(), digest_size=16).hexdigest()
+
+
+def required_text(raw: dict[str, Any], name: str, limit: int) -> str:
+    value = raw.get(name)
+    if value is None:
+        raise Rejection(f"missing_{name}", f"/{name}", f"{name} is missing.")
+    found = text(value, name, limit)
+    if not found:
+        raise Rejection(f"invalid_{name}", f"/{name}", f"{name} is empty.")
+    return found
+
+
+def text(value: Any, name: str, limit: int) -> str:
+    if not isinstance(value, str):
+        raise Rejection(f"invalid_{name}", f"/{name}", f"{name} is a string.")
+    if len(value) > limit:
+        raise Rejection(f"invalid_{name}", f"/{name}", f"{name} is longer than {limit} characters.")
+    if not is_storable_text(value):
+        raise Rejection(f"invalid_{name}", f"/{name}", f"{name} holds a NUL or half of a surrogate pair.")
+    return value
+
+
+def is_storable_text(value: str) -> bool:
+    """PostgreSQL's text holds any Unicode character but NUL, and no half of a surrogate pair."""
+    if "\0" in value:
+        return False
+    return value.isascii() or not any("\ud800" <= char <= "\udfff" for char in value)
+
+
+def parse_timestamp(value: Any, now: datetime) -> datetime:
+    found = RFC3339.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise Rejection(
+            "invalid_timestamp",
+            "/timestamp",
+            "timestamp is RFC 3339 with an offset, like 2026-11-20T10:00:00.5Z.",
+        )
+    date, time, fraction, offset = found.groups()
+    micros = (fraction or "")[:6].ljust(6, "0")
+    try:
+        instant = datetime.fromisoformat(
+            f"{date}T{time}.{micros}{'+00:00' if offset in 'Zz' else offset}"
+        ).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise Rejection("invalid_timestamp", "/timestamp", f"There is no such instant: {error}.") from error
+    if instant > now + MAX_FUTURE:
+        raise Rejection(
+            "timestamp_in_future",
+            "/timestamp",
+            f"The timestamp is more than 5 minutes after now ({now.isoformat()}).",
+        )
+    return instant
+
+
+def check_storable(value: Any, at: str) -> None:
+    """Refuse what jsonb can't hold, with a pointer to it."""
+    if isinstance(value, str):
+        if not is_storable_text(value):
+            raise Rejection("invalid_string", at, "The text holds a NUL or half of a surrogate pair.")
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            here = f"{at}/{pointer(name)}"
+            check_storable(name, here)
+            check_storable(inner, here)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            check_storable(inner, f"{at}/{index}")
+    elif isinstance(value, Decimal) and (
+        abs(value.adjusted()) > MAX_NUMBER_EXPONENT or len(value.as_tuple().digits) > MAX_NUMBER_EXPONENT
+    ):
+        raise Rejection("invalid_number", at, "The number is out of range.")
+
+
+def metered_value(value: Any, name: str) -> Decimal | None:
+    """Read a property that a meter sums: a number or a numeric string. None when it is absent (or null).
+
+    Raises `Rejection` invalid_value, negative_value, value_out_of_range.
+    """
+    if value is None:
+        return None
+    at = f"/properties/{pointer(name)}"
+    if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
+        raise Rejection("invalid_value", at, f"{name} is metered: send a number or a numeric string.")
+    if isinstance(value, str) and not NUMERIC.fullmatch(value):
+        raise Rejection("invalid_value", at, f"{name} is metered and {value[:40]!r} is no number.")
+    try:
+        number = Decimal(value)
+    except InvalidOperation as error:
+        raise Rejection(
+            "invalid_value", at, f"{name} is metered: send a number or a numeric string."
+        ) from error
+    exponent = number.as_tuple().exponent
+    assert isinstance(exponent, int)  # NaN and infinities can't come from JSON or from NUMERIC
+    if number and (number.adjusted() >= MAX_VALUE_EXPONENT or exponent < -MAX_VALUE_DECIMALS):
+        raise Rejection(
+            "value_out_of_range", at, f"{name} is metered: below 10^19 and with at most 18 decimals."
+        )
+    if number < 0:
+        raise Rejection("negative_value", at, f"{name} is metered and can't be negative.")
+    return number
+
+
+def pointer(name: str) -> str:
+    """Escape one step of a JSON pointer (RFC 6901)."""
+    return name.replace("~", "~0").replace("/", "~1")[:100]

@@ -1,0 +1,1 @@
+"""Settings: `local` for `make run`, `test` for `make test`, `production` for everything else; all build on `base`."""

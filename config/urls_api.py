@@ -1,0 +1,42 @@
+"""/api/v1/: one place that lists every route of the integrators' API."""
+
+from django.urls import path
+
+from apps.catalog.api.views import (
+    MeterDetail,
+    MeterList,
+    PlanDetail,
+    PlanList,
+    PlanVersionList,
+    PlanVersionPublish,
+)
+from apps.customers.api.views import CustomerDetail, CustomerList
+from apps.invoices.api.views import InvoiceDetail, InvoiceFinalize, InvoiceList, UpcomingInvoice
+from apps.subscriptions.api.views import SubscriptionDetail, SubscriptionList
+from apps.tenants.api.views import AdvanceTestClock
+from apps.usage.api.views import CustomerUsage, EventDetail, Events
+
+urlpatterns = [
+    path("events", Events.as_view(), name="events"),
+    path("events/<path:event_id>", EventDetail.as_view(), name="event"),
+    path("customers", CustomerList.as_view(), name="customers"),
+    path("customers/<str:customer>", CustomerDetail.as_view(), name="customer"),
+    path("customers/<str:customer>/usage", CustomerUsage.as_view(), name="customer-usage"),
+    path("customers/<str:customer>/invoices/upcoming", UpcomingInvoice.as_view(), name="upcoming-invoice"),
+    path("meters", MeterList.as_view(), name="meters"),
+    path("meters/<str:code>", MeterDetail.as_view(), name="meter"),
+    path("plans", PlanList.as_view(), name="plans"),
+    path("plans/<str:code>", PlanDetail.as_view(), name="plan"),
+    path("plans/<str:code>/versions", PlanVersionList.as_view(), name="plan-versions"),
+    path(
+        "plans/<str:code>/versions/<int:number>/publish",
+        PlanVersionPublish.as_view(),
+        name="plan-version-publish",
+    ),
+    path("subscriptions", SubscriptionList.as_view(), name="subscriptions"),
+    path("subscriptions/<str:public_id>", SubscriptionDetail.as_view(), name="subscription"),
+    path("invoices", InvoiceList.as_view(), name="invoices"),
+    path("invoices/<str:reference>", InvoiceDetail.as_view(), name="invoice"),
+    path("invoices/<str:reference>/finalize", InvoiceFinalize.as_view(), name="invoice-finalize"),
+    path("test_clock/advance", AdvanceTestClock.as_view(), name="test-clock-advance"),
+]
