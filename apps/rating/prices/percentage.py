@@ -35,7 +35,7 @@ class Percentage(UsagePrice):
         yield from UsagePrice.problems(self)
         if self.convert is not None and self.convert.rounding is not Rounding.NONE:
             yield Problem("field_not_allowed", "/convert/rounding", "A percentage price can't round its base")
-        if self.quantity_included and (self.events_included is not None or self.amount_included is not None):
+        if self.quantity_included and self._has_free_part:
             message = "Include a quantity, or events and an amount, not both"
             yield Problem("conflicting_fields", "/quantity_included", message)
 
@@ -44,7 +44,7 @@ class Percentage(UsagePrice):
         free_amount, free_events = self._free(quantity, count, usage)
         base, charged = quantity - free_amount, count - free_events
         rows = []
-        if self.events_included is not None or self.amount_included is not None:
+        if self._has_free_part:
             text = f"{words.money(free_amount)} and {plural(free_events, 'event')} included"
             rows.append(Step(StepKind.INCLUDED, text, quantity=free_amount))
         text = words.share(base, self.rate)
@@ -58,8 +58,14 @@ class Percentage(UsagePrice):
             )
         return rows
 
+    @property
+    def _has_free_part(self) -> bool:
+        return self.events_included is not None or self.amount_included is not None
+
     def _free(self, quantity: Decimal, count: int, usage: Usage) -> tuple[Decimal, int]:
         """Money and events that are free."""
+        if not self._has_free_part:
+            return ZERO, 0
         amount_limit = quantity if self.amount_included is None else self.amount_included
         event_limit = count if self.events_included is None else self.events_included
         if self.events_included is None and not self.fixed_amount:

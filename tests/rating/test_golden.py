@@ -1,0 +1,84 @@
+"""Every golden case, three ways: the rounded amount, the arithmetic a person can follow, and the rows."""
+
+import re
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+
+from apps.rating import (
+    MODELS,
+    Charge,
+    minor_units,
+    parse_already_billed,
+    parse_price,
+    parse_usage,
+    plain,
+    rate,
+    rate_delta,
+)
+from tests.rating.arithmetic import value_of
+from tests.rating.golden_cases import GoldenCase, golden_cases
+
+CASES = golden_cases()
+HALF_A_SETTLED_UNIT = Fraction(1, 2 * 10**24)
+
+
+def charge_for(case: GoldenCase) -> Charge:
+    price = parse_price(case.price, currency=case.currency)
+    usage = parse_usage(case.usage)
+    if case.already_billed is not None:
+        billed = parse_already_billed(case.already_billed)
+        return rate_delta(price, usage, billed, currency=case.currency, unit=case.unit)
+    return rate(price, usage, currency=case.currency, unit=case.unit, proration=case.part)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_charges_what_a_person_worked_out(case: GoldenCase) -> None:
+    charge = charge_for(case)
+
+    assert plain(charge.amount, minor_units(case.currency)) == case.amount
+    if case.unrounded.endswith("…"):
+        assert plain(charge.unrounded_amount).startswith(case.unrounded[:-1])
+    elif case.unrounded:
+        assert charge.unrounded_amount == Decimal(case.unrounded)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_the_shown_arithmetic_gives_the_unrounded_amount(case: GoldenCase) -> None:
+    difference = Fraction(charge_for(case).unrounded_amount) - value_of(case.arithmetic)
+
+    assert abs(difference) <= (HALF_A_SETTLED_UNIT if case.unrounded.endswith("…") else 0)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_the_rows_sum_to_the_unrounded_amount(case: GoldenCase) -> None:
+    charge = charge_for(case)
+
+    amounts = [Fraction(step.amount) for step in charge.steps if step.amount is not None]
+    assert sum(amounts) == Fraction(charge.unrounded_amount)
+    assert all(step.description for step in charge.steps)
+
+
+def test_there_are_enough_cases_of_every_model() -> None:
+    models = [case.price["model"] for case in CASES]
+    few = {model: models.count(model) for model in MODELS if models.count(model) < 5}
+
+    assert few == {}
+    assert len(CASES) >= 60
+
+
+def test_every_bound_of_a_tiered_case_is_tried_from_both_sides() -> None:
+    """At least one file tries zero, each bound, and the units beside it."""
+    tried: dict[str, set[Decimal]] = {}
+    bounds: dict[str, set[Decimal]] = {}
+    for case in CASES:
+        if tiers := case.price.get("tiers"):
+            model = str(case.price["model"])
+            tried.setdefault(model, set()).add(Decimal(str(case.usage["quantity"])))
+            found = re.findall(r"'up_to': '([0-9.]+)'", str(tiers))
+            bounds.setdefault(model, set()).update(Decimal(bound) for bound in found)
+
+    for model, quantities in tried.items():
+        assert 0 in quantities
+        assert any({bound - 1, bound, bound + 1} <= quantities for bound in bounds[model]), model
