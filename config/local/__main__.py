@@ -55,5 +55,7 @@ if __name__ == "__main__":
         sys.exit(main(sys.argv[1:]))
     except EXPECTED as error:
         sys.exit(str(error))
+    except PermissionError as refused:
+        sys.exit(f"{refused.filename} is closed to this user. Was `make` called by another user before?")
     except KeyboardInterrupt:
         sys.exit(130)

@@ -31,9 +31,7 @@ def main() -> int:
             fcntl.flock(lock, fcntl.LOCK_EX)
             _refresh()
     except PermissionError as refused:
-        sys.exit(
-            f"{refused.filename} may not be written by this user. Was `make` run as another user before?"
-        )
+        sys.exit(f"{refused.filename} is closed to this user. Was `make` called by another user before?")
     return 0
 
 

@@ -44,12 +44,17 @@ def make_private(directory: Path) -> Path:
 
 
 def prepare() -> None:
-    """Make .local/, or say who owns it when it is not us: after `sudo make run` all of it belongs to root."""
-    for directory in (ROOT, LOCAL):
-        if directory.exists() and not os.access(directory, os.W_OK | os.X_OK):
-            owner = directory.stat().st_uid
+    """Make .local/, or say whose it is when it is not ours.
+
+    After `sudo make run` its servers' files belong to root, and no ordinary user's server could use them.
+    """
+    LOCAL.mkdir(exist_ok=True)
+    for entry in LOCAL.iterdir():
+        owner = entry.lstat().st_uid
+        if owner != os.getuid():
             raise UnusableDirectoryError(
-                f"{directory} belongs to user {owner}, and user {os.getuid()} may not write to it."
+                f"{entry} belongs to user {owner}, and this is user {os.getuid()}. "
+                "Continue as that user, or let that user call `make reset` first."
             )
     for directory in (LOGS, STATIC):
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(exist_ok=True)

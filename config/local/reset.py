@@ -9,7 +9,7 @@ from config.local.output import say
 
 def reset() -> int:
     """Stop servers that a killed process left behind, then remove databases, logs and keys."""
-    paths.prepare()
+    paths.LOCAL.mkdir(exist_ok=True)
     try:
         with locks.exclusive(paths.LOCAL / "run.lock", wait=False):
             leftovers.end_recorded()
