@@ -3,6 +3,7 @@
 import hashlib
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -50,11 +51,16 @@ def prepare() -> None:
     """
     LOCAL.mkdir(exist_ok=True)
     for entry in LOCAL.iterdir():
-        owner = entry.lstat().st_uid
-        if owner != os.getuid():
-            raise UnusableDirectoryError(
-                f"{entry} belongs to user {owner}, and this is user {os.getuid()}. "
-                "Continue as that user, or let that user call `make reset` first."
-            )
+        with suppress(FileNotFoundError):  # a temporary file of another process
+            _refuse_strangers(entry)
     for directory in (LOGS, STATIC):
         directory.mkdir(exist_ok=True)
+
+
+def _refuse_strangers(entry: Path) -> None:
+    owner = entry.lstat().st_uid
+    if owner != os.getuid():
+        raise UnusableDirectoryError(
+            f"{entry} belongs to user {owner}, and this is user {os.getuid()}. "
+            "Continue as that user, or let that user call `make reset` first."
+        )
