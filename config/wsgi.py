@@ -4,8 +4,8 @@ import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
 
-from django.core.wsgi import get_wsgi_application  # noqa: E402
+from django.core.wsgi import get_wsgi_application
 
-from config.celery import app as celery_app  # noqa: E402, F401 - tasks are sent from here too
+from config.celery import app as celery_app  # noqa: F401 - tasks are sent from here too
 
 application = get_wsgi_application()

@@ -7,12 +7,12 @@ a second. Whoever works for a tenant has entered its schema, and so the connecti
 
 from datetime import UTC, datetime
 
-from django.db import connection
+from apps.core.schema import current_tenant
 
 
 def now() -> datetime:
     """Return the present instant (UTC) of the tenant whose schema is entered."""
-    frozen = getattr(getattr(connection, "tenant", None), "clock_at", None)
+    frozen = getattr(current_tenant(), "clock_at", None)
     return frozen if frozen is not None else real_now()
 
 

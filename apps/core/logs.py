@@ -2,13 +2,11 @@
 
 import logging
 
-from django.db import connection
-
-from apps.core import request_context
+from apps.core import request_context, schema
 
 
 class ContextFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
-        record.tenant = getattr(connection, "schema_name", "-")
+        record.tenant = schema.schema_name()
         record.request_id = request_context.current().request_id or "-"
         return True

@@ -48,3 +48,6 @@ class IdempotencyRecord(models.Model):
             models.UniqueConstraint(fields=["api_key_id", "key"], name="idempotency_key_once_per_api_key")
         ]
         indexes = [models.Index(fields=["created_at"])]
+
+    def __str__(self) -> str:
+        return self.key

@@ -13,7 +13,8 @@ class RequestContext:
     actor: str = ""
 
 
-_current: ContextVar[RequestContext] = ContextVar("request_context", default=RequestContext())
+NOBODY = RequestContext()
+_current: ContextVar[RequestContext] = ContextVar("request_context", default=NOBODY)
 
 
 def current() -> RequestContext:

@@ -3,8 +3,9 @@
 from typing import Any
 
 from celery.contrib.django.task import DjangoTask
-from django.db import connection
 from django_tenants.utils import get_public_schema_name, get_tenant_model, schema_context, tenant_context
+
+from apps.core.schema import schema_name
 
 SCHEMA_HEADER = "countinghouse_schema"
 
@@ -14,9 +15,9 @@ class TenantTask(DjangoTask):
 
     abstract = True
 
-    def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
-        headers = {SCHEMA_HEADER: connection.schema_name, **(options.pop("headers", None) or {})}
-        return super().apply_async(args, kwargs, headers=headers, **options)
+    def apply_async(self, args: Any = None, kwargs: Any = None, *positional: Any, **options: Any) -> Any:
+        headers = {SCHEMA_HEADER: schema_name(), **(options.pop("headers", None) or {})}
+        return super().apply_async(args, kwargs, *positional, headers=headers, **options)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         # Beat sends by name from the public schema and so without the header.

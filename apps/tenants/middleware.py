@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
-from django.db import connection
 from django.http import Http404, HttpRequest, HttpResponse
 
+from apps.core import schema
 from apps.core.api.problems import is_api, problem_response
 from apps.tenants.selectors import tenant_by_host
 
@@ -20,7 +20,7 @@ class TenantByHostMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        connection.set_schema_to_public()
+        schema.enter_public()
         try:
             host = request.get_host().rsplit(":", 1)[0].lower() if request.path != HEALTH_PATH else None
         except DisallowedHost:
@@ -29,7 +29,7 @@ class TenantByHostMiddleware:
             if host is None or host in settings.PLATFORM_HOSTS:
                 request.urlconf = settings.PUBLIC_SCHEMA_URLCONF
             elif tenant := tenant_by_host(host):
-                connection.set_tenant(tenant)
+                schema.enter_tenant(tenant)
                 request.urlconf = settings.ROOT_URLCONF
             elif is_api(request):
                 return problem_response(
@@ -37,7 +37,7 @@ class TenantByHostMiddleware:
                 )
             else:
                 raise Http404(f"No tenant answers at {host}.")
-            request.tenant = connection.tenant
+            request.tenant = schema.current_tenant()  # type: ignore[attr-defined]
             return self.get_response(request)
         finally:
-            connection.set_schema_to_public()
+            schema.enter_public()

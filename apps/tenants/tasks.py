@@ -3,10 +3,10 @@
 import logging
 
 from celery import shared_task
-from django.db import connection
 from django_tenants.utils import tenant_context
 
 from apps.core import clock, jobs
+from apps.core.schema import schema_name
 from apps.tenants.selectors import serving_tenants
 
 log = logging.getLogger(__name__)
@@ -24,4 +24,4 @@ def run_due_jobs() -> None:
     """Run what is due in the tenant this task was sent from. Twice, or at once with another: the jobs allow it."""
     done = {name: count for name, count in jobs.run_due_jobs(clock.now()).items() if count}
     if done:
-        log.info("due jobs of %s: %s", connection.schema_name, done)
+        log.info("due jobs of %s: %s", schema_name(), done)

@@ -9,12 +9,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.db import connection
 
 from apps.core.errors import Missing
+from apps.usage.identity import event_key
 from apps.usage.models import UsageEvent
-from apps.usage.services.validate import event_key
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -72,18 +73,18 @@ def ceil(instant: datetime, step: timedelta) -> datetime:
 
 def source_of(
     customer_id: int, meter_ids: list[int], start: datetime, end: datetime, *, label: int = 0
-) -> tuple[list[str], list[object]]:
+) -> tuple[list[str], list[Any]]:
     """SQL parts for rows (label, meter_id, dimension_set_id, quantity, event_count) that add up to the period.
 
     To be joined by UNION ALL; the parameters go with the parts in their order.
     """
     pieces = pieces_of(start, end)
     parts: list[str] = []
-    parameters: list[object] = []
+    parameters: list[Any] = []
     for table, intervals in (("usage_rollupday", pieces.days), ("usage_rolluphour", pieces.hours)):
         for interval in intervals:
             parts.append(
-                f"SELECT {label} AS label, meter_id, dimension_set_id, quantity, event_count FROM {table}"  # noqa: S608
+                f"SELECT {label} AS label, meter_id, dimension_set_id, quantity, event_count FROM {table}"
                 " WHERE customer_id = %s AND meter_id = ANY(%s) AND bucket >= %s AND bucket < %s"
             )
             parameters += [customer_id, meter_ids, *interval]
@@ -109,7 +110,7 @@ def quantities_over(
     wanted = sorted(set(meter_ids))
     found = [dict.fromkeys(wanted, ZERO) for _ in periods]
     parts: list[str] = []
-    parameters: list[object] = []
+    parameters: list[Any] = []
     for label, (start, end) in enumerate(periods):
         if wanted and start < end:
             more_parts, more_parameters = source_of(customer_id, wanted, start, end, label=label)
@@ -118,7 +119,7 @@ def quantities_over(
     if parts:
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT label, meter_id, trim_scale(sum(quantity)), sum(event_count)"  # noqa: S608
+                "SELECT label, meter_id, trim_scale(sum(quantity)), sum(event_count)"
                 f" FROM ({' UNION ALL '.join(parts)}) AS part GROUP BY label, meter_id",
                 parameters,
             )
@@ -143,7 +144,7 @@ def quantities_by_dimension(
     parts, parameters = source_of(customer_id, [meter_id], start, end)
     with connection.cursor() as cursor:
         cursor.execute(
-            'SELECT dimensions."values"::text, total.quantity, total.event_count FROM ('  # noqa: S608
+            'SELECT dimensions."values"::text, total.quantity, total.event_count FROM ('
             "SELECT dimension_set_id, trim_scale(sum(quantity)) AS quantity, sum(event_count) AS event_count"
             f" FROM ({' UNION ALL '.join(parts)}) AS part GROUP BY dimension_set_id) AS total"
             " JOIN usage_dimensionset AS dimensions ON dimensions.id = total.dimension_set_id"

@@ -4,7 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from config.local.endpoints import broker_url, database_config
-from config.settings.admin import UNFOLD as UNFOLD
+from config.settings.admin import *
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
@@ -117,7 +117,8 @@ STORAGES = {
 }
 MULTITENANT_RELATIVE_MEDIA_ROOT = "tenants/%s"
 MEDIA_ROOT = BASE_DIR / ".local" / "media"
-STATIC_ROOT = BASE_DIR / ".local" / "static"
+# Nothing is collected on one machine: whitenoise serves from the apps. Production sets it.
+STATIC_ROOT: Path | None = None
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 
@@ -175,7 +176,12 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {},
+    "ENUM_NAME_OVERRIDES": {
+        "InvoiceStatus": "apps.invoices.models.Invoice.Status",
+        "PlanVersionStatus": "apps.catalog.models.PlanVersion.Status",
+        "SubscriptionStatus": "apps.subscriptions.models.Subscription.Status",
+        "VerdictStatus": "apps.usage.api.serializers.VERDICTS",
+    },
 }
 
 CELERY_BROKER_URL = broker_url()

@@ -2,8 +2,8 @@
 
 from config.local.secrets import local_secret_key
 
-from .base import *  # noqa: F403
-from .base import STORAGES, UNFOLD  # noqa: F401
+from .base import *
+from .base import STORAGES
 
 SECRET_KEY = local_secret_key()
 DEBUG = False

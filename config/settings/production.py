@@ -1,10 +1,11 @@
 """Production: everything comes from the environment, and what is missing stops the start with its name."""
 
 import os
+from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
-from .base import *  # noqa: F403
+from .base import *
 
 
 def required(name: str) -> str:
@@ -31,5 +32,5 @@ SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
 SESSION_COOKIE_SECURE = True
 CSRF_COOKIE_SECURE = True
 SECURE_HSTS_SECONDS = 31536000
-STATIC_ROOT = os.environ.get("STATIC_ROOT", "/srv/countinghouse/static")
-MEDIA_ROOT = os.environ.get("MEDIA_ROOT", "/srv/countinghouse/media")
+STATIC_ROOT = Path(os.environ.get("STATIC_ROOT", "/srv/countinghouse/static"))
+MEDIA_ROOT = Path(os.environ.get("MEDIA_ROOT", "/srv/countinghouse/media"))

@@ -1,9 +1,9 @@
 """The suite: fixed key, cheap password hashes, an embedded server of its own (see tests/conftest.py)."""
 
-from .base import *  # noqa: F403
+from .base import *
 from .base import DATABASE, STORAGES
 
-SECRET_KEY = "only-for-tests"  # noqa: S105
+SECRET_KEY = "only-for-tests"
 DEBUG = False
 ALLOWED_HOSTS = ["*"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

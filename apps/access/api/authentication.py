@@ -3,8 +3,6 @@
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
-from django.db import connection
-from django_tenants.utils import get_public_schema_name
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
@@ -12,7 +10,7 @@ from rest_framework.request import Request
 
 from apps.access.models import ApiKey
 from apps.access.services.api_keys import find_api_key, slug_of
-from apps.core import request_context
+from apps.core import request_context, schema
 from apps.tenants.selectors import tenant_by_slug
 
 BAD_KEY = "This API key is not valid here: it is unknown, revoked, or belongs to another host."
@@ -26,17 +24,17 @@ class ApiKeyAuthentication(BaseAuthentication):
         slug = slug_of(key.strip())
         if slug is None:
             raise AuthenticationFailed(BAD_KEY, code="invalid_api_key")
-        if connection.schema_name == get_public_schema_name():
+        if schema.is_public():
             tenant = tenant_by_slug(slug)
             if tenant is None:
                 raise AuthenticationFailed(BAD_KEY, code="invalid_api_key")
-            connection.set_tenant(tenant)
-        elif connection.tenant.slug != slug:
+            schema.enter_tenant(tenant)
+        elif schema.current_tenant().slug != slug:
             # A key at another tenant's host: as unknown as a made-up one.
             raise AuthenticationFailed(BAD_KEY, code="invalid_api_key")
         api_key = find_api_key(key=key.strip())
         if api_key is None:
-            connection.set_schema_to_public()
+            schema.enter_public()
             raise AuthenticationFailed(BAD_KEY, code="invalid_api_key")
         request_context.set_actor(kind="api_key", actor=api_key.prefix)
         return AnonymousUser(), api_key

@@ -1,7 +1,5 @@
 """Meters, plans and prices in and out."""
 
-from typing import Any
-
 from rest_framework import serializers
 
 from apps.catalog.models import Meter, Plan, PlanVersion, Price

@@ -3,7 +3,7 @@
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
-from rest_framework.generics import GenericAPIView
+from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -23,7 +23,9 @@ from apps.core import clock
 from apps.core.api.idempotency import idempotent
 
 
-class MeterList(GenericAPIView[Meter]):
+class MeterList(ListAPIView[Meter]):
+    """Meters, the newest first."""
+
     read_scope = Scope.CATALOG_READ
     write_scope = Scope.CATALOG_WRITE
     serializer_class = MeterOutput
@@ -31,11 +33,6 @@ class MeterList(GenericAPIView[Meter]):
 
     def get_queryset(self) -> QuerySet[Meter]:
         return Meter.objects.all()
-
-    def get(self, request: Request) -> Response:
-        """List meters, the newest first."""
-        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response(MeterOutput(page, many=True).data)
 
     @extend_schema(request=MeterInput, responses={201: MeterOutput})
     @idempotent
@@ -55,18 +52,15 @@ class MeterDetail(APIView):
         return Response(MeterOutput(get_object_or_404(Meter, code=code)).data)
 
 
-class PlanList(GenericAPIView[Plan]):
+class PlanList(ListAPIView[Plan]):
+    """Plans, the newest first."""
+
     read_scope = Scope.CATALOG_READ
     write_scope = Scope.CATALOG_WRITE
     serializer_class = PlanOutput
 
     def get_queryset(self) -> QuerySet[Plan]:
         return Plan.objects.prefetch_related("versions__prices__meter", "versions__plan")
-
-    def get(self, request: Request) -> Response:
-        """List plans with their versions and prices, the newest first."""
-        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response(PlanOutput(page, many=True).data)
 
     @extend_schema(request=PlanInput, responses={201: PlanVersionOutput})
     @idempotent

@@ -9,7 +9,7 @@ from apps.rating import plain
 
 
 class PlainDecimalField(serializers.DecimalField):
-    """A decimal string. In: a string, an integer or a JSON number (never seen as a float). Out: no exponent, no padding."""
+    """A decimal string. In: a string or a JSON number (never seen as a float). Out: no exponent, no padding."""
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("max_digits", 48)

@@ -1,5 +1,6 @@
-"""Errors as problem documents (RFC 9457): `type`, `title`, `status`, `detail`, and ours: `code`, `param`, `request_id`."""
+"""Errors as problem documents (RFC 9457), with `code`, `param` and `request_id` of our own."""
 
+import math
 from http import HTTPStatus
 from typing import Any
 
@@ -75,10 +76,10 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         return None
     set_rollback()
     headers = {}
-    if getattr(error, "auth_header", None):
-        headers["WWW-Authenticate"] = error.auth_header
-    if getattr(error, "wait", None):
-        headers["Retry-After"] = str(int(error.wait))
+    if auth_header := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = auth_header
+    if wait := getattr(error, "wait", None):
+        headers["Retry-After"] = str(math.ceil(wait))
     if isinstance(error, exceptions.ValidationError):
         errors = pointers(error.detail)
         first = errors[0]

@@ -1,7 +1,5 @@
 """Customers in and out."""
 
-from typing import Any
-
 from rest_framework import serializers
 
 from apps.core.api.fields import MetadataField, StrictSerializer
@@ -13,7 +11,10 @@ ADDRESS = ("address_line1", "address_line2", "city", "postal_code", "region", "c
 
 class CustomerOutput(serializers.ModelSerializer[Customer]):
     id = serializers.CharField(source="public_id")
-    parent = serializers.CharField(source="parent.public_id", allow_null=True, default=None)
+    # A field, not DRF's attribute of the same name.
+    parent = serializers.CharField(  # type: ignore[assignment]
+        source="parent.public_id", allow_null=True, default=None
+    )
     metadata = serializers.DictField(child=serializers.CharField())
 
     class Meta:

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 from drf_spectacular.utils import extend_schema
-from rest_framework.generics import GenericAPIView
+from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -16,6 +16,7 @@ from apps.core.api.idempotency import idempotent
 from apps.core.money import money_text
 from apps.customers.models import Customer
 from apps.customers.selectors import customer_by_reference
+from apps.invoices.api.filters import InvoiceFilter
 from apps.invoices.api.serializers import InvoiceOutput, InvoiceWithLines, UpcomingOutput
 from apps.invoices.models import Invoice, InvoiceLine
 from apps.invoices.selectors import invoice_by_reference
@@ -25,18 +26,15 @@ from apps.invoices.services.draft_lines import step_document
 from apps.subscriptions.selectors import active_subscriptions_of
 
 
-class InvoiceList(GenericAPIView[Invoice]):
+class InvoiceList(ListAPIView[Invoice]):
+    """Invoices, the newest first."""
+
     required_scope = Scope.INVOICES_READ
     serializer_class = InvoiceOutput
-    filterset_fields = {"customer__external_id": ["exact"], "status": ["exact"], "number": ["exact"]}
+    filterset_class = InvoiceFilter
 
     def get_queryset(self) -> QuerySet[Invoice]:
         return Invoice.objects.select_related("customer", "subscription")
-
-    def get(self, request: Request) -> Response:
-        """List invoices, the newest first."""
-        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response(InvoiceOutput(page, many=True).data)
 
 
 def with_lines(invoice: Invoice) -> dict[str, Any]:

@@ -5,7 +5,6 @@ is read in one statement, so that the lines of one invoice are of one snapshot.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 

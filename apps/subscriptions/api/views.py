@@ -3,7 +3,7 @@
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
-from rest_framework.generics import GenericAPIView
+from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -13,24 +13,22 @@ from apps.catalog.selectors import published_version
 from apps.core import clock
 from apps.core.api.idempotency import idempotent
 from apps.customers.selectors import customer_by_reference
+from apps.subscriptions.api.filters import SubscriptionFilter
 from apps.subscriptions.api.serializers import SubscriptionInput, SubscriptionOutput
 from apps.subscriptions.models import Subscription
 from apps.subscriptions.services import subscribe as subscribing
 
 
-class SubscriptionList(GenericAPIView[Subscription]):
+class SubscriptionList(ListAPIView[Subscription]):
+    """Subscriptions, the newest first."""
+
     read_scope = Scope.CUSTOMERS_READ
     write_scope = Scope.CUSTOMERS_WRITE
     serializer_class = SubscriptionOutput
-    filterset_fields = {"customer__external_id": ["exact"], "status": ["exact"]}
+    filterset_class = SubscriptionFilter
 
     def get_queryset(self) -> QuerySet[Subscription]:
         return Subscription.objects.select_related("customer", "plan_version__plan")
-
-    def get(self, request: Request) -> Response:
-        """List subscriptions, the newest first."""
-        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response(SubscriptionOutput(page, many=True).data)
 
     @extend_schema(request=SubscriptionInput, responses={201: SubscriptionOutput})
     @idempotent

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from django.db import connection
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.core.schema import current_tenant
 from apps.tenants.models import Tenant
 from apps.tenants.services import advance_clock as advancing
 
@@ -36,6 +36,6 @@ class AdvanceTestClock(APIView):
     def post(self, request: Request) -> Response:
         given = AdvanceInput(data=request.data)
         given.is_valid(raise_exception=True)
-        tenant = Tenant.objects.get(pk=connection.tenant.pk)
+        tenant = Tenant.objects.get(pk=current_tenant().pk)
         advanced = advancing.advance_clock(tenant=tenant, to=given.validated_data["to"])
         return Response({"clock_at": advanced.clock_at, "jobs": advanced.jobs})

@@ -1,15 +1,13 @@
 """Move a sandbox's clock forward, doing on the way everything that becomes due, in order."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import connection
-
 from apps.core import jobs
 from apps.core.errors import Forbidden, Invalid, Refused
+from apps.core.locks import session_lock
+from apps.core.schema import current_tenant
 from apps.tenants.models import Tenant
 
 # Another worker may hold the rows that are due; it is done within moments, or its locks fall with it.
@@ -33,7 +31,11 @@ def advance_clock(*, tenant: Tenant, to: datetime) -> Advanced:
     """
     if not tenant.is_sandbox or tenant.clock_at is None:
         raise Forbidden("not_a_sandbox", "Only the clock of a sandbox can be moved.")
-    with only_one(tenant):
+    with session_lock(f"advance_clock:{tenant.schema_name}") as is_held:
+        if not is_held:
+            raise Refused(
+                "clock_is_advancing", "Somebody else is advancing this clock; try again when it has arrived."
+            )
         tenant.refresh_from_db()
         if to < tenant.clock_at:
             raise Invalid(
@@ -64,20 +66,4 @@ def set_clock(tenant: Tenant, instant: datetime) -> None:
     """Guarded in the database: the clock of another process can only have gone further."""
     Tenant.objects.filter(pk=tenant.pk, clock_at__lte=instant).update(clock_at=instant)
     tenant.clock_at = instant
-    connection.tenant.clock_at = instant
-
-
-@contextmanager
-def only_one(tenant: Tenant) -> Iterator[None]:
-    """A session lock on the database, not on a row: the walk is many transactions, and a kill frees it."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(hashtext('advance_clock'), %s)", [tenant.pk])
-        if not cursor.fetchone()[0]:
-            raise Refused(
-                "clock_is_advancing", "Somebody else is advancing this clock; try again when it has arrived."
-            )
-    try:
-        yield
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(hashtext('advance_clock'), %s)", [tenant.pk])
+    current_tenant().clock_at = instant

@@ -18,6 +18,7 @@ from psycopg.sql import SQL, Identifier
 
 from apps.core import clock
 from apps.core.errors import Invalid, Refused
+from apps.core.locks import session_lock
 from apps.tenants.models import RESERVED_SLUGS, SLUG, Domain, Tenant
 
 
@@ -56,38 +57,47 @@ def provision_tenant(
     if at is not None and not is_sandbox:
         raise Invalid("live_clock", "Only a sandbox has a clock to set; add --sandbox.", param="/at")
     clock_at = (at or clock.real_now()) if is_sandbox else None
-    with schema_context("public"), transaction.atomic():
-        tenant, _ = Tenant.objects.select_for_update().get_or_create(
-            slug=slug,
-            defaults={
-                "schema_name": slug.replace("-", "_"),
-                "name": name or slug.replace("-", " ").title(),
-                "is_sandbox": is_sandbox,
-                "clock_at": clock_at,
-            },
-        )
-        if tenant.provisioned_at is not None:
-            raise Refused("tenant_exists", f"There is a tenant {slug!r} already.", param="/slug")
-        Domain.objects.get_or_create(
-            domain=f"{slug}.{settings.TENANT_BASE_DOMAIN}", defaults={"tenant": tenant, "is_primary": True}
-        )
-    with schema_context("public"):
+    with schema_context("public"), session_lock(f"provision_tenant:{slug}") as is_held:
+        if not is_held:
+            raise Refused("provisioning", f"Somebody else is making {slug!r} at this moment.", param="/slug")
+        tenant = claim_tenant(slug=slug, name=name, is_sandbox=is_sandbox, clock_at=clock_at)
         with connection.cursor() as cursor:
             cursor.execute(SQL("CREATE SCHEMA IF NOT EXISTS {}").format(Identifier(tenant.schema_name)))
         call_command("migrate_schemas", schema_name=tenant.schema_name, interactive=False, verbosity=0)
-    answer: dict[str, Any] = {
-        "tenant": tenant.slug,
-        "name": tenant.name,
-        "schema": tenant.schema_name,
-        "mode": tenant.mode,
-        "clock_at": tenant.clock_at.isoformat() if tenant.clock_at else None,
-        "host": f"{slug}.{settings.TENANT_BASE_DOMAIN}",
-    }
-    with tenant_context(tenant), transaction.atomic():
-        for step in _steps:
-            answer |= step(tenant, request)
-        Tenant.objects.filter(pk=tenant.pk).update(provisioned_at=clock.real_now())
+        answer: dict[str, Any] = {
+            "tenant": tenant.slug,
+            "name": tenant.name,
+            "schema": tenant.schema_name,
+            "mode": tenant.mode,
+            "clock_at": tenant.clock_at.isoformat() if tenant.clock_at else None,
+            "host": f"{slug}.{settings.TENANT_BASE_DOMAIN}",
+        }
+        with tenant_context(tenant), transaction.atomic():
+            for step in _steps:
+                answer |= step(tenant, request)
+            Tenant.objects.filter(pk=tenant.pk).update(provisioned_at=clock.real_now())
     return answer
+
+
+@transaction.atomic
+def claim_tenant(*, slug: str, name: str, is_sandbox: bool, clock_at: datetime | None) -> Tenant:
+    """The tenant's row and host: new, or those of a provisioning that was interrupted."""
+    tenant: Tenant
+    tenant, _ = Tenant.objects.get_or_create(
+        slug=slug,
+        defaults={
+            "schema_name": slug.replace("-", "_"),
+            "name": name or slug.replace("-", " ").title(),
+            "is_sandbox": is_sandbox,
+            "clock_at": clock_at,
+        },
+    )
+    if tenant.provisioned_at is not None:
+        raise Refused("tenant_exists", f"There is a tenant {slug!r} already.", param="/slug")
+    Domain.objects.get_or_create(
+        domain=f"{slug}.{settings.TENANT_BASE_DOMAIN}", defaults={"tenant": tenant, "is_primary": True}
+    )
+    return tenant
 
 
 def refuse_bad_slug(slug: str) -> None:

@@ -18,7 +18,7 @@ def events_of(body: Any) -> list[Any]:
     if len(events) > settings.INGESTION_MAX_EVENTS:
         raise TooLarge(
             "too_many_events",
-            f"A request takes at most {settings.INGESTION_MAX_EVENTS} events; these are {len(events)}. Nothing was stored.",
+            f"A request takes at most {settings.INGESTION_MAX_EVENTS} events, not {len(events)}; none was stored.",
             param="/events",
         )
     return events

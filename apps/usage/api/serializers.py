@@ -7,6 +7,8 @@ from rest_framework import serializers
 from apps.core.api.fields import PlainDecimalField
 from apps.usage.models import UsageEvent
 
+VERDICTS = ["accepted", "duplicate", "conflict", "quarantined", "rejected"]
+
 
 class EventInput(serializers.Serializer[Any]):
     id = serializers.CharField(
@@ -17,7 +19,8 @@ class EventInput(serializers.Serializer[Any]):
     )
     customer = serializers.CharField(max_length=127, help_text="The customer's external id or id.")
     timestamp = serializers.DateTimeField(required=False, help_text="RFC 3339 with an offset. Default: now.")
-    source = serializers.CharField(
+    # A field, not DRF's attribute of the same name.
+    source = serializers.CharField(  # type: ignore[assignment]
         max_length=255, required=False, help_text="With it, ids are unique per source."
     )
     properties = serializers.DictField(child=serializers.JSONField(), required=False)
@@ -30,7 +33,7 @@ class EventBatch(serializers.Serializer[Any]):
 class VerdictOutput(serializers.Serializer[Any]):
     index = serializers.IntegerField()
     id = serializers.CharField(allow_null=True)
-    status = serializers.ChoiceField(["accepted", "duplicate", "conflict", "quarantined", "rejected"])
+    status = serializers.ChoiceField(VERDICTS)
     code = serializers.CharField(required=False)
     param = serializers.CharField(required=False)
     message = serializers.CharField(required=False)

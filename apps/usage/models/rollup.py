@@ -6,7 +6,7 @@ from apps.core.fields import QuantityField
 
 
 class DimensionSet(models.Model):
-    """One combination of dimension values, e.g. {"model": "gpt-5", "region": "eu"}: events and totals name it by number."""
+    """One combination of dimension values, e.g. {"model": "gpt-5"}; events and totals name it by its number."""
 
     key = models.UUIDField(unique=True, editable=False)
     values = models.JSONField()
@@ -32,7 +32,7 @@ class Rollup(models.Model):
         abstract = True
 
 
-class RollupHour(Rollup):
+class RollupHour(Rollup):  # noqa: DJ008 - it has no name, only a key
     pk = models.CompositePrimaryKey("customer_id", "meter_id", "bucket", "dimension_set_id")
 
     class Meta:
@@ -40,7 +40,7 @@ class RollupHour(Rollup):
         indexes = [models.Index(fields=["bucket"], name="usage_rolluphour_bucket")]
 
 
-class RollupDay(Rollup):
+class RollupDay(Rollup):  # noqa: DJ008 - it has no name, only a key
     pk = models.CompositePrimaryKey("customer_id", "meter_id", "bucket", "dimension_set_id")
 
     class Meta:

@@ -6,9 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast
-from django.db.models import TextField
 
 from apps.usage.models import QuarantinedEvent
 from apps.usage.services.ingest import settle

@@ -119,7 +119,7 @@ def contents(query: str, keys: list[str]) -> dict[str, str]:
 
 
 def insert_quarantined(uncountables: list[Uncountable], *, received_at: datetime) -> dict[str, str]:
-    """Keep them for staff; returns the content that is held under each key, which another batch may have written first."""
+    """Keep them for staff. Returns the content held under each key, which another batch may have written first."""
     if not uncountables:
         return {}
     rows = sorted(uncountables, key=lambda one: one.event.key)
@@ -188,7 +188,7 @@ def upsert(table: str, totals: dict[tuple[int, int, datetime, int], tuple[Decima
 
 
 def dimension_set_ids(wanted: set[Dimensions]) -> dict[Dimensions, int]:
-    """Number each combination of dimension values, making those that are new. Two queries at most when all are known."""
+    """Number each combination of dimension values, making those that are new. One query when all are known."""
     by_key = {dimension_key(dimensions): dimensions for dimensions in wanted}
     found = numbers_of(list(by_key))
     missing = sorted(by_key.keys() - found.keys())

@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from apps.usage.identity import event_key
+
 MAX_ID = 255
 MAX_NAME = 127
 MAX_PROPERTIES = 100
@@ -101,14 +103,6 @@ def parse_event(raw: Any, *, index: int, now: datetime) -> ParsedEvent:
         properties=properties,
         properties_json=properties_json.decode(),
     )
-
-
-def event_key(*, source: str, event_id: str) -> str:
-    """The identity of an event: 128 bits of a hash of source and id, as 32 hex digits.
-
-    Texts hold no NUL (see `text`), so the separator can't be forged.
-    """
-    return hashlib.blake2b(f"{source}\0{event_id}".encode(), digest_size=16).hexdigest()
 
 
 def required_text(raw: dict[str, Any], name: str, limit: int) -> str:
