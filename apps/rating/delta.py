@@ -14,7 +14,7 @@ from apps.rating.exact import EXACT, ZERO
 from apps.rating.money import minor_units, round_amount
 from apps.rating.pipeline import rate
 from apps.rating.prices.base import Price
-from apps.rating.values import Amount, Quantity, number_problems
+from apps.rating.values import Quantity, TotalAmount, number_problems
 from apps.rating.words import Words
 
 
@@ -23,7 +23,7 @@ class AlreadyBilled:
     """Bills so far of one price and period: the metered quantity, the rounded amounts less credits."""
 
     quantity: Quantity
-    amount: Amount
+    amount: TotalAmount
 
     def __post_init__(self) -> None:
         if problems := list(number_problems(self)):

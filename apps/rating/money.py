@@ -38,7 +38,7 @@ def round_amount(amount: Decimal, currency: str) -> Decimal:
     This happens once, at the invoice line. The result is never minus zero.
     """
     minor_units(currency)
-    return round_half_up(amount, _STEPS[currency]) + ZERO
+    return EXACT.add(round_half_up(amount, _STEPS[currency]), ZERO)
 
 
 def allocate(amount: Decimal, weights: Sequence[Decimal | int], currency: str) -> tuple[Decimal, ...]:
@@ -68,4 +68,4 @@ def allocate(amount: Decimal, weights: Sequence[Decimal | int], currency: str) -
     for index in by_remainder[:left_over]:
         parts[index] += 1
     sign = -1 if units < 0 else 1
-    return tuple(EXACT.scaleb(Decimal(sign * part), -places) + ZERO for part in parts)
+    return tuple(EXACT.scaleb(Decimal(sign * part), -places) for part in parts)

@@ -14,8 +14,6 @@ from typing import Annotated
 from apps.rating.errors import Problem
 from apps.rating.exact import DECIMALS, INTEGER_DIGITS, decimals_of
 
-_LIMIT = 10**INTEGER_DIGITS
-
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -25,6 +23,7 @@ class Rule:
     above: int | None = None
     most: int | None = None
     hint: str = ""
+    digits: int = INTEGER_DIGITS
 
     def problem(self, value: Decimal | int, pointer: str) -> Problem | None:
         """What is wrong with a number, or None."""
@@ -33,8 +32,8 @@ class Rule:
                 return Problem("not_finite", pointer, "Must be a finite number")
             if decimals_of(value) > DECIMALS:
                 return Problem("too_many_decimals", pointer, f"At most {DECIMALS} decimals")
-        if not -_LIMIT < value < _LIMIT:
-            return Problem("out_of_range", pointer, f"At most {INTEGER_DIGITS} digits before the point")
+        if _digits_before_point(value) > self.digits:
+            return Problem("out_of_range", pointer, f"At most {self.digits} digits before the point")
         low = "negative" if value < 0 else "out_of_range"
         if self.least is not None and value < self.least:
             return Problem(low, pointer, f"Must be at least {self.least}")
@@ -47,6 +46,9 @@ class Rule:
 
 Amount = Annotated[Decimal, Rule(least=0)]
 """Money in the currency's main unit, with up to 18 decimals."""
+
+TotalAmount = Annotated[Decimal, Rule(least=0, digits=100)]
+"""A result of rating, which may be longer than any number that goes in."""
 
 PositiveAmount = Annotated[Decimal, Rule(above=0)]
 
@@ -64,6 +66,12 @@ Multiplier = Annotated[Decimal, Rule(least=0)]
 Factor = Annotated[Decimal, Rule(least=1)]
 
 Count = Annotated[int, Rule(least=0)]
+
+
+def _digits_before_point(value: Decimal | int) -> int:
+    if isinstance(value, int):
+        return len(str(abs(value)))
+    return value.adjusted() + 1 if value else 0
 
 
 @cache
