@@ -21,6 +21,7 @@ MAX_PROPERTIES = 100
 MAX_FUTURE = timedelta(minutes=5)
 # A metered value: below 10^19, with at most 18 decimals (the columns' scale).
 MAX_VALUE_EXPONENT = 19
+MAX_VALUE = 10**MAX_VALUE_EXPONENT
 MAX_VALUE_DECIMALS = 18
 # PostgreSQL's jsonb holds numbers up to about 10^131072; what is not metered still has to be stored.
 MAX_NUMBER_EXPONENT = 1000
@@ -31,6 +32,10 @@ RFC3339 = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.(\d{1,12}))?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
 )
 NUMERIC = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+
+# Values that jsonb holds as they are, unless a text has a NUL (seen escaped) or half a surrogate pair (not encodable).
+SIMPLE = frozenset({str, int, bool, type(None)})
+ESCAPED_NUL = b"\\u0000"
 
 # "deterministic" sorts the keys: the same content in another order has the same hash.
 _canonical = msgspec.json.Encoder(order="deterministic", decimal_format="number")
@@ -87,8 +92,7 @@ def parse_event(raw: Any, *, index: int, now: datetime) -> ParsedEvent:
         raise Rejection(
             "too_many_properties", "/properties", f"An event has at most {MAX_PROPERTIES} properties."
         )
-    check_storable(properties, "/properties")
-    properties_json = _canonical.encode(properties)
+    properties_json = encode_properties(properties)
     # The time the server fills in is not the client's content: a retry without a timestamp is a duplicate.
     content = _canonical.encode([event_name, customer, timestamp])
     return ParsedEvent(
@@ -157,6 +161,18 @@ def parse_timestamp(value: Any, now: datetime) -> datetime:
     return instant
 
 
+def encode_properties(properties: dict[str, Any]) -> bytes:
+    """Canonical JSON of what jsonb can hold. The look at each value is needed only where something is unusual."""
+    plain = all(type(value) in SIMPLE for value in properties.values())
+    try:
+        encoded = _canonical.encode(properties)
+    except UnicodeEncodeError:
+        encoded = b""
+    if not plain or not encoded or ESCAPED_NUL in encoded:
+        check_storable(properties, "/properties")
+    return encoded
+
+
 def check_storable(value: Any, at: str) -> None:
     """Refuse what jsonb can't hold, with a pointer to it."""
     if isinstance(value, str):
@@ -183,6 +199,8 @@ def metered_value(value: Any, name: str) -> Decimal | None:
     """
     if value is None:
         return None
+    if type(value) is int and 0 <= value < MAX_VALUE:
+        return Decimal(value)
     at = f"/properties/{pointer(name)}"
     if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
         raise Rejection("invalid_value", at, f"{name} is metered: send a number or a numeric string.")

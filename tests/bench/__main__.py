@@ -1,0 +1,41 @@
+"""`make bench`: a database and a web server of its own on one machine, the measurements, a table, and everything gone."""
+
+import argparse
+import os
+
+from config.local import paths
+from config.local.lease import lease
+from config.local.postgres import Postgres
+from tests.bench import database
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="make bench ARGS=…", description=__doc__)
+    parser.add_argument("--events", type=int, default=100_000, help="events a round (default 100,000)")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="interleaved rounds; medians are printed (default 3)"
+    )
+    parser.add_argument("--batch-size", type=int, default=1_000, help="events a request (default 1,000)")
+    parser.add_argument("--clients", type=int, default=2, help="processes that send at once (default 2)")
+    options = parser.parse_args()
+
+    paths.prepare()
+    # Durable as in production: fsync, full-page writes and synchronous commit are on.
+    server = Postgres(paths.LOCAL / "bench-postgres")
+    with lease(server), database.fresh(server) as url:
+        os.environ["DATABASE_URL"] = url
+        os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings.local"
+        # Django reads the settings when it is first imported, and they name this database.
+        from tests.bench import ingestion  # noqa: PLC0415
+
+        ingestion.measure(
+            url=url,
+            events=options.events,
+            rounds=options.rounds,
+            batch_size=options.batch_size,
+            clients=options.clients,
+        )
+
+
+if __name__ == "__main__":
+    main()
