@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from contextlib import nullcontext
+from io import TextIOWrapper
 
 from config.local import broker, paths
 from config.local.binaries import MissingBinariesError
@@ -51,6 +52,8 @@ def manage(*arguments: str) -> int:
 
 
 if __name__ == "__main__":
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without UTF-8 gets question marks, no traceback
     try:
         sys.exit(main(sys.argv[1:]))
     except EXPECTED as error:

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -18,7 +19,12 @@ COLOURS = (36, 32, 33, 35, 34, 96, 92, 93)
 
 def say(text: str) -> None:
     """Tell the user something about the whole."""
-    print(_paint(text, 1), flush=True)
+    _print(_paint(text, 1))
+
+
+def _print(line: str) -> None:
+    with suppress(OSError):  # the terminal was closed; what we are about goes on to its end
+        print(line, flush=True)
 
 
 def _paint(text: str, code: int) -> str:
@@ -57,7 +63,7 @@ class Lines:
                 if is_output and self.keep_output:
                     self.kept.append(line)
                 else:
-                    print(f"{prefix} │ {line}", flush=True)
+                    _print(f"{prefix} │ {line}")
 
     def tail(self, count: int) -> list[str]:
         return list(self._recent)[-count:]

@@ -134,13 +134,13 @@ class Postgres:
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         command = [*disguise().prefix, postgres_binaries()["postgres"], "-D", str(self.data)]
         command += ["-k", str(self.socket_directory), "-p", str(PORT), *options]
-        return spawn(command, log=self.log, directory=self.home, environment=clean_environment())
+        return spawn(command, log=self.log, directory=self.home, environment=_server_environment())
 
     def _run(self, *command: str, typed: str = "") -> None:
         done = subprocess.run(
             [*disguise().prefix, *command],
             input=typed, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            env=clean_environment(), cwd=self.home, check=False,
+            env=_server_environment(), cwd=self.home, check=False,
         )  # fmt: skip
         if done.returncode:
             raise PostgresError(f"{Path(command[0]).name} failed.\n{done.stdout}")
@@ -148,7 +148,12 @@ class Postgres:
 
 def clean_environment() -> dict[str, str]:
     """The environment without the variables of libpq and the server, which quietly redirect both."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("PG")} | {"LC_ALL": "C"}
+    return {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+
+
+def _server_environment() -> dict[str, str]:
+    # A locale that is named in the environment and not installed would stop the server.
+    return clean_environment() | {"LC_ALL": "C"}
 
 
 def embedded() -> Postgres:

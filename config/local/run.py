@@ -55,6 +55,7 @@ def _run_until_stopped(supervisor: Supervisor, hosts: list[str], port: int) -> i
             supervisor.check()
             time.sleep(POLL_SECONDS)
     except StoppedError:
+        say("Stopping …")
         return 0
     except (ChildFailedError, NotHealthyError) as failure:
         say(f"\n{failure}\nEverything is being stopped.")
@@ -97,7 +98,7 @@ def _wait_until_healthy(supervisor: Supervisor, port: int) -> None:
         try:
             connection.request("GET", "/healthz")
             last = connection.getresponse().status
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             last = error
         finally:
             connection.close()

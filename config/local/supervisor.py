@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 from config.local import leftovers, paths
-from config.local.output import Lines, say
+from config.local.output import Lines
 from config.local.processes import Process
 
 GRACE_SECONDS = 10
@@ -46,6 +46,7 @@ class Child:
 class Supervisor:
     environment: Mapping[str, str]
     services: list[Child] = field(default_factory=list)
+    _spawned: list[Process] = field(default_factory=list)
     _asked_to_stop: int = 0
 
     def listen(self) -> None:
@@ -55,9 +56,7 @@ class Supervisor:
 
     def start(self, name: str, *command: str) -> None:
         """Start a service. When it ends before we do, everything ends."""
-        child = self._spawn(name, command, keep_output=False)
-        self.services.append(child)
-        leftovers.record([service.identity for service in self.services if service.identity])
+        self.services.append(self._spawn(name, command, keep_output=False))
 
     def run(self, name: str, *command: str) -> str:
         """Run a step to its end and return what it printed, while watching the services."""
@@ -92,8 +91,13 @@ class Supervisor:
         process = subprocess.Popen(
             leftovers.tethered(command),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True, errors="replace", env=dict(self.environment), cwd=paths.ROOT, start_new_session=True,
+            text=True, encoding="utf-8", errors="replace",
+            env=dict(self.environment), cwd=paths.ROOT, start_new_session=True,
         )  # fmt: skip
+        identity = Process.of(process.pid)
+        if identity:
+            self._spawned.append(identity)
+            leftovers.record(self._spawned)
         lines = Lines(name, keep_output=keep_output)
         readers = [
             threading.Thread(target=lines.read, args=(stream, is_output), daemon=True)
@@ -101,7 +105,7 @@ class Supervisor:
         ]
         for reader in readers:
             reader.start()
-        return Child(name, process, Process.of(process.pid), lines, readers)
+        return Child(name, process, identity, lines, readers)
 
     def _end(self, children: Sequence[Child]) -> None:
         for child in children:
@@ -118,9 +122,7 @@ class Supervisor:
             child.drain()
 
     def _note_signal(self, number: int, frame: FrameType | None) -> None:
-        self._asked_to_stop += 1
-        if self._asked_to_stop == 1:
-            say("Stopping …")
+        self._asked_to_stop += 1  # and no more: whatever is interrupted may be in the middle of printing
 
 
 def _signal(child: Child, number: int) -> None:

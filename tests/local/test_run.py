@@ -22,7 +22,7 @@ def get(installation: Installation, path: str) -> int:
 
 def children(installation: Installation) -> list[Process]:
     recorded = json.loads((installation.local / "processes.json").read_text())
-    return [Process(pid, started) for pid, started in recorded]
+    return [child for child in (Process(*identity) for identity in recorded) if child.is_alive]
 
 
 def test_from_start_to_stop(installation: Installation) -> None:
@@ -30,7 +30,7 @@ def test_from_start_to_stop(installation: Installation) -> None:
     running = children(installation)
     assert "olga@example.com   password: let-me-in" in installation.output
     assert get(installation, "/healthz") == 200
-    assert [child.is_alive for child in running] == [True, True, True]
+    assert len(running) == 3
 
     second = installation.call("run")
     assert second.returncode == 1
