@@ -1,7 +1,9 @@
-"""`make bench`: a database and a web server of its own on one machine, the measurements, a table, and everything gone."""
+"""`make bench`: a database and a web server of its own, the measurements, a table, and everything gone again."""
 
 import argparse
 import os
+
+import django
 
 from config.local import paths
 from config.local.lease import lease
@@ -25,7 +27,8 @@ def main() -> None:
     with lease(server), database.fresh(server) as url:
         os.environ["DATABASE_URL"] = url
         os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings.local"
-        # Django reads the settings when it is first imported, and they name this database.
+        django.setup()
+        # Models can be imported only now: the settings had to name this database first.
         from tests.bench import ingestion  # noqa: PLC0415
 
         ingestion.measure(

@@ -1,9 +1,5 @@
 """Events a second, end to end over HTTP, beside a raw COPY of the same rows in the same run."""
 
-import django
-
-django.setup()
-
 import statistics
 from dataclasses import dataclass
 
