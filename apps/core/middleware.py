@@ -1,4 +1,4 @@
-"""A name for each request, the same in the answer, in problem documents, in the audit and in the logs."""
+"""What every request passes: it gets a name, and a URL that no database could look up is refused."""
 
 import re
 from collections.abc import Callable
@@ -6,13 +6,26 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 
 from apps.core import request_context
+from apps.core.api.problems import problem_response
 from apps.core.models import random_id
 
 ACCEPTED = re.compile(r"[A-Za-z0-9_.-]{8,64}")
 
 
+class RefuseNulMiddleware:
+    """PostgreSQL's text has no NUL, so nothing can be found by one. Forms and JSON are checked field by field."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
+            return problem_response(status=400, code="invalid_url", detail="A URL holds no NUL character.")
+        return self.get_response(request)
+
+
 class RequestIdMiddleware:
-    """Take the caller's X-Request-Id when it is a plain token, else make one."""
+    """A name for the answer, problem documents, the audit and the logs: the caller's X-Request-Id when it is plain."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

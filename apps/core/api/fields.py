@@ -1,11 +1,16 @@
 """Serializer fields shared by the apps' APIs."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 from rest_framework import serializers
 
+from apps.core.text import is_storable
 from apps.rating import plain
+
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
 
 class PlainDecimalField(serializers.DecimalField):
@@ -20,6 +25,18 @@ class PlainDecimalField(serializers.DecimalField):
         return plain(value)
 
 
+class InstantField(serializers.DateTimeField):
+    """An instant between the years 2000 and 2200: what calendars and time zones can compute with."""
+
+    def to_internal_value(self, value: Any) -> datetime:
+        instant = super().to_internal_value(value)
+        if not EARLIEST <= instant < LATEST:
+            raise serializers.ValidationError(
+                "The instant lies outside the years 2000 to 2199.", code="out_of_range"
+            )
+        return instant
+
+
 class MetadataField(serializers.JSONField):
     """A flat object of texts that belongs to the integrator."""
 
@@ -29,8 +46,8 @@ class MetadataField(serializers.JSONField):
         if not isinstance(value, dict) or len(value) > limit:
             raise serializers.ValidationError(f"metadata is an object of at most {limit} texts.")
         for name, text in value.items():
-            if not isinstance(text, str) or "\0" in text or "\0" in name:
-                raise serializers.ValidationError({name: ["A value of metadata is a text."]})
+            if not isinstance(text, str) or not is_storable(text) or not is_storable(name):
+                raise serializers.ValidationError(["Names and values of metadata are texts without NUL."])
         return value
 
 

@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from apps.core.api.fields import StrictSerializer
+from apps.core.api.fields import InstantField, StrictSerializer
 from apps.subscriptions.models import Subscription
 
 
@@ -37,7 +37,7 @@ class SubscriptionInput(StrictSerializer):
     version = serializers.IntegerField(
         required=False, min_value=1, help_text="Default: the newest published one."
     )
-    started_at = serializers.DateTimeField(required=False, help_text="Default: now.")
+    started_at = InstantField(required=False, help_text="Default: now. At most five years ago.")
     billing_anchor = serializers.ChoiceField(
         Subscription.Anchor.choices, default=Subscription.Anchor.CALENDAR
     )

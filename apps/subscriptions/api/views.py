@@ -37,10 +37,12 @@ class SubscriptionList(ListAPIView[Subscription]):
         given = SubscriptionInput(data=request.data)
         given.is_valid(raise_exception=True)
         fields = given.validated_data
+        now = clock.now()
         subscription = subscribing.subscribe(
             customer=customer_by_reference(fields["customer"]),
             plan_version=published_version(plan_code=fields["plan"], number=fields.get("version")),
-            started_at=fields.get("started_at") or clock.now(),
+            started_at=fields.get("started_at") or now,
+            now=now,
             billing_anchor=fields["billing_anchor"],
         )
         return Response(SubscriptionOutput(subscription).data, status=201)

@@ -1,6 +1,6 @@
 """Put a customer on a plan version."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 
@@ -10,6 +10,9 @@ from apps.core.errors import Invalid, Refused
 from apps.customers.models import Customer
 from apps.subscriptions.models import Subscription
 
+# Each month since the start becomes an invoice at once; a slip of the keyboard must not make a thousand.
+MAX_BACKDATING = timedelta(days=5 * 366)
+
 
 @transaction.atomic
 def subscribe(
@@ -17,13 +20,19 @@ def subscribe(
     customer: Customer,
     plan_version: PlanVersion,
     started_at: datetime,
+    now: datetime,
     billing_anchor: str = Subscription.Anchor.CALENDAR,
 ) -> Subscription:
     """Start at `started_at`, which may lie in the past: the close job then bills the past periods, oldest first.
 
-    Raises `Refused` plan_version_not_on_offer, already_subscribed; `Invalid` currency_mismatch. The
-    customer's row is locked, so that two callers can't both find the plan free.
+    Raises `Invalid` started_too_early, currency_mismatch; `Refused` plan_version_not_on_offer,
+    already_subscribed, meter_billed_elsewhere. The customer's row is locked, so that two callers can't both
+    find the plan free.
     """
+    if started_at < now - MAX_BACKDATING:
+        raise Invalid(
+            "started_too_early", "A subscription starts at most five years ago.", param="/started_at"
+        )
     customer = Customer.objects.select_for_update().get(pk=customer.pk)
     if plan_version.status != PlanVersion.Status.PUBLISHED:
         raise Refused(

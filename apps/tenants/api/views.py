@@ -8,13 +8,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.core.api.fields import InstantField
 from apps.core.schema import current_tenant
 from apps.tenants.models import Tenant
 from apps.tenants.services import advance_clock as advancing
 
 
 class AdvanceInput(serializers.Serializer[Any]):
-    to = serializers.DateTimeField(help_text="The instant to arrive at; not before the clock.")
+    to = InstantField(help_text="The instant to arrive at; not before the clock.")
 
 
 class AdvanceOutput(serializers.Serializer[Any]):

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from apps.core.api.fields import PlainDecimalField
+from apps.core.api.fields import InstantField, PlainDecimalField
 from apps.usage.models import UsageEvent
 
 VERDICTS = ["accepted", "duplicate", "conflict", "quarantined", "rejected"]
@@ -75,8 +75,8 @@ class UsageOutput(serializers.Serializer[Any]):
 
 
 class UsageQuery(serializers.Serializer[Any]):
-    start = serializers.DateTimeField(required=False)
-    end = serializers.DateTimeField(required=False)
+    start = InstantField(required=False)
+    end = InstantField(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("start" in attrs) != ("end" in attrs):

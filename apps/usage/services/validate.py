@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from apps.core.text import is_storable
 from apps.usage.identity import event_key
 
 MAX_ID = 255
@@ -19,6 +20,8 @@ MAX_NAME = 127
 MAX_PROPERTIES = 100
 # A clock may run ahead of ours by this much.
 MAX_FUTURE = timedelta(minutes=5)
+# Nobody metered anything before; years that calendars and time zones can't compute with stay outside.
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 # A metered value: below 10^19, with at most 18 decimals (the columns' scale).
 MAX_VALUE_EXPONENT = 19
 MAX_VALUE = 10**MAX_VALUE_EXPONENT
@@ -124,16 +127,9 @@ def text(value: Any, name: str, limit: int) -> str:
         raise Rejection(f"invalid_{name}", f"/{name}", f"{name} is a string.")
     if len(value) > limit:
         raise Rejection(f"invalid_{name}", f"/{name}", f"{name} is longer than {limit} characters.")
-    if not is_storable_text(value):
+    if not is_storable(value):
         raise Rejection(f"invalid_{name}", f"/{name}", f"{name} holds a NUL or half of a surrogate pair.")
     return value
-
-
-def is_storable_text(value: str) -> bool:
-    """PostgreSQL's text holds any Unicode character but NUL, and no half of a surrogate pair."""
-    if "\0" in value:
-        return False
-    return value.isascii() or not any("\ud800" <= char <= "\udfff" for char in value)
 
 
 def parse_timestamp(value: Any, now: datetime) -> datetime:
@@ -152,6 +148,8 @@ def parse_timestamp(value: Any, now: datetime) -> datetime:
         ).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise Rejection("invalid_timestamp", "/timestamp", f"There is no such instant: {error}.") from error
+    if instant < EARLIEST:
+        raise Rejection("timestamp_too_old", "/timestamp", f"The timestamp lies before {EARLIEST.year}.")
     if instant > now + MAX_FUTURE:
         raise Rejection(
             "timestamp_in_future",
@@ -176,7 +174,7 @@ def encode_properties(properties: dict[str, Any]) -> bytes:
 def check_storable(value: Any, at: str) -> None:
     """Refuse what jsonb can't hold, with a pointer to it."""
     if isinstance(value, str):
-        if not is_storable_text(value):
+        if not is_storable(value):
             raise Rejection("invalid_string", at, "The text holds a NUL or half of a surrogate pair.")
     elif isinstance(value, dict):
         for name, inner in value.items():

@@ -1,0 +1,1 @@
+from apps.audit.admin import audit_entry as audit_entry
