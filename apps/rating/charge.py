@@ -49,7 +49,8 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a meter counted in a period. `events` stay in the order in which they happened.
+    """What a meter counted in a period. `events` are in the order in which they happened; no model but
+    `dynamic` needs all of them.
 
     Quantity in the meter's own unit; for the percentage and cost_plus models it is an amount of money. Raises
     UsageError `invalid_type`, `not_finite`, `negative`, `out_of_range` or `too_many_decimals`.

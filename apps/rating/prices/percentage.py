@@ -20,7 +20,8 @@ class Percentage(UsagePrice):
 
     The first `events_included` events, up to `amount_included` of money, are free of both parts. The free
     part goes through the events in order and ends at whichever limit comes first; the event that crosses the
-    amount pays the rate on its excess and the fixed amount. Lago: percentage with free units.
+    amount pays the rate on its excess and the fixed amount. Usage may list the first events only, up to the
+    first that is not free. Lago: percentage with free units.
     """
 
     model: ClassVar[str] = "percentage"
@@ -45,7 +46,8 @@ class Percentage(UsagePrice):
         base, charged = quantity - free_amount, count - free_events
         rows = []
         if self._has_free_part:
-            text = f"{words.money(free_amount)} and {plural(free_events, 'event')} included"
+            of_events = f" and {plural(free_events, 'event')}" if free_events else ""
+            text = f"{words.money(free_amount)}{of_events} included"
             rows.append(Step(StepKind.INCLUDED, text, quantity=free_amount))
         text = words.share(base, self.rate)
         rows.append(Step(StepKind.PERCENTAGE, text, quantity=base, rate=self.rate, amount=base * self.rate))
@@ -72,13 +74,10 @@ class Percentage(UsagePrice):
             return min(quantity, amount_limit), 0
         if quantity <= amount_limit and count <= event_limit:
             return quantity, count
-        if not usage.events:
-            message = "With free events, or a fixed amount and free money, the events are needed one by one"
-            raise UsageError.of("events_required", message, "/events")
-        return self._free_in_order(usage.events, amount_limit, event_limit)
+        return self._free_in_order(usage.events, count, amount_limit, event_limit)
 
     def _free_in_order(
-        self, events: tuple[Event, ...], amount_limit: Decimal, event_limit: int
+        self, events: tuple[Event, ...], count: int, amount_limit: Decimal, event_limit: int
     ) -> tuple[Decimal, int]:
         metered = ZERO
         free = ZERO
@@ -92,14 +91,21 @@ class Percentage(UsagePrice):
             if running > amount_limit:
                 return amount_limit, index
             free = running
-        return free, len(events)
+        if len(events) >= min(count, event_limit):
+            return free, len(events)
+        message = "The events are needed one by one, up to the first that is not free"
+        raise UsageError.of("events_required", message, "/events")
 
 
 def _event_count(usage: Usage) -> int:
-    if not usage.events:
+    """Number of events, of which only the first may be listed. Refuses a list that contradicts the totals."""
+    listed = len(usage.events)
+    if not listed:
         return usage.event_count
-    if usage.event_count not in (0, len(usage.events)):
-        raise UsageError.of("event_count_mismatch", "The count is not that of the events", "/event_count")
-    if sum((event.quantity for event in usage.events), ZERO) != usage.quantity:
+    count = usage.event_count or listed
+    if count < listed:
+        raise UsageError.of("event_count_mismatch", "There are more events than that", "/event_count")
+    quantity = sum((event.quantity for event in usage.events), ZERO)
+    if quantity > usage.quantity or (count == listed and quantity != usage.quantity):
         raise UsageError.of("quantity_mismatch", "The quantity is not the sum of its events", "/quantity")
-    return len(usage.events)
+    return count
