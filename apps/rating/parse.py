@@ -1,13 +1,15 @@
 """Definitions and usage from decoded JSON. All problems are collected; none is repaired."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
+from decimal import localcontext
 from typing import Any, TypeVar
 
 from apps.rating.charge import Usage
 from apps.rating.decode import UnreadableError, decode_fields, decode_object, placeholders
 from apps.rating.delta import AlreadyBilled
 from apps.rating.errors import DefinitionError, Problem, UsageError
+from apps.rating.exact import EXACT, ZERO
 from apps.rating.prices import MODELS, Price
 from apps.rating.prices.tiers import Bound, TieredPrice, tier_problems
 
@@ -39,7 +41,14 @@ def parse_price(data: object, *, currency: str | None = None) -> Price:
 
 
 def parse_usage(data: object) -> Usage:
-    """Build a Usage from {quantity, event_count, events: [{quantity, unit_amount}]}; raises UsageError."""
+    """Build a Usage from {quantity, event_count, events: [{quantity, unit_amount}]}; raises UsageError.
+
+    The quantity may be left out beside events; it is their sum then.
+    """
+    if isinstance(data, Mapping) and data.get("quantity") is None and data.get("events"):
+        listed = _decode_usage(Usage, {**data, "quantity": 0})
+        with localcontext(EXACT):
+            return replace(listed, quantity=sum((event.quantity for event in listed.events), ZERO))
     return _decode_usage(Usage, data)
 
 

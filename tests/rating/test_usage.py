@@ -69,6 +69,14 @@ def test_reads_usage() -> None:
     assert usage == Usage(D(3), 2, (Event(D(1), D("0.1")),))
 
 
+def test_the_quantity_of_listed_events_is_their_sum() -> None:
+    usage = parse_usage(
+        {"events": [{"quantity": "999999999999999999"}, {"quantity": "0.000000000000000001"}]}
+    )
+
+    assert usage.quantity == D("999999999999999999.000000000000000001")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
