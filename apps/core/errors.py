@@ -8,15 +8,21 @@ from http import HTTPStatus
 
 
 class Refused(Exception):
-    """A rule says no. `code` is stable and for programs, `message` says what to do, `param` points into the input."""
+    """A rule says no. `code` is stable and for programs, `message` says what to do, `param` points into the input.
+
+    `errors` lists every problem when there are several, each with param, code and message.
+    """
 
     status = HTTPStatus.CONFLICT
 
-    def __init__(self, code: str, message: str, *, param: str = "") -> None:
+    def __init__(
+        self, code: str, message: str, *, param: str = "", errors: list[dict[str, str]] | None = None
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.param = param
+        self.errors = errors
 
 
 class Invalid(Refused):

@@ -9,10 +9,13 @@ class InvoicesConfig(AppConfig):
         from apps.core.jobs import register_due_job
         from apps.invoices import selectors
         from apps.invoices.services import close_periods, finalize_invoice, provision
-        from apps.subscriptions.selectors import next_boundary_at
+        from apps.subscriptions.selectors import next_boundary_at, next_opening_at
         from apps.tenants.services.provision import add_provisioning_step
 
         add_provisioning_step(provision.provision_billing)
+        register_due_job(
+            name="open_subscriptions", rank=5, next_due_at=next_opening_at, run=close_periods.open_due_subscriptions
+        )
         register_due_job(
             name="close_periods", rank=10, next_due_at=next_boundary_at, run=close_periods.close_due_periods
         )

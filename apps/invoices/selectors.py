@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.db.models import Min, QuerySet, Sum
+from django.db.models import F, Min, QuerySet, Sum
 
+from apps.catalog.models import Price
 from apps.core.errors import Missing
 from apps.invoices.models import BillingSettings, Invoice, InvoiceLine
 from apps.subscriptions.models import Subscription
+from apps.subscriptions.periods import Period
 
 # Late usage is looked for in periods that ended no longer ago than events may be backdated.
 LATE_USAGE_REACH = timedelta(days=400)
@@ -21,6 +23,7 @@ class BilledUsage:
     """What finalized invoices charged for one price and period: the usage line and its adjustments together."""
 
     price_id: int
+    plan_version_id: int
     period_start: datetime
     period_end: datetime
     quantity: Decimal
@@ -55,11 +58,38 @@ def billed_usage_of(*, subscription: Subscription, before: datetime) -> list[Bil
             period_end__gt=before - LATE_USAGE_REACH,
         )
         .exclude(invoice__status__in=[Invoice.Status.DRAFT, Invoice.Status.VOID])
-        .values("price_id", "period_start", "period_end")
+        .values("price_id", "period_start", "period_end", plan_version_id=F("price__plan_version_id"))
         .annotate(quantity=Sum("quantity"), event_count=Sum("event_count"), amount=Sum("amount"))
         .order_by("period_start", "price_id")
     )
     return [BilledUsage(**line) for line in lines]
+
+
+def billed_fees_of(
+    *, subscription: Subscription, period: Period
+) -> tuple[dict[int, Decimal], dict[int, Price]]:
+    """Fees at the start that were billed for `period` by other invoices: amounts by price, and the prices.
+
+    Lines on drafts count: they will be issued.
+    """
+    lines = (
+        InvoiceLine.objects.filter(
+            invoice__subscription=subscription,
+            price__billing_timing=Price.Timing.ADVANCE,
+            period_start__gte=period.start,
+            period_end__lte=period.end,
+        )
+        .exclude(invoice__status=Invoice.Status.VOID)
+        .exclude(invoice__kind=Invoice.Kind.CYCLE, invoice__period_start=period.start)
+        .select_related("price__plan_version", "price__meter")
+        .prefetch_related("price__tiers")
+    )
+    amounts: dict[int, Decimal] = {}
+    prices: dict[int, Price] = {}
+    for line in lines:
+        amounts[line.price_id] = amounts.get(line.price_id, Decimal(0)) + line.amount
+        prices[line.price_id] = line.price
+    return amounts, prices
 
 
 def invoice_by_reference(reference: str) -> Invoice:

@@ -27,12 +27,15 @@ class Subscription(PublicModel):
         ENDED = "ended", "Ended"
 
     customer = models.ForeignKey(Customer, models.PROTECT, related_name="subscriptions")
+    # The version of the open period; the phases say what was and what will be.
     plan_version = models.ForeignKey(PlanVersion, models.PROTECT, related_name="subscriptions")
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.ACTIVE, editable=False)
     billing_anchor = models.CharField(max_length=12, choices=Anchor.choices, default=Anchor.CALENDAR)
     # The customer's zone when the subscription began: moving house does not move periods already billed.
     time_zone = models.CharField(max_length=64, validators=[validate_time_zone], editable=False)
     started_at = models.DateTimeField()
+    # When fees that are due at the start, or once, are billed; None when there are none (any more).
+    opening_due_at = models.DateTimeField(null=True, editable=False)
     invoiced_until = models.DateTimeField(
         editable=False
     )  # exclusive; advanced only by close_period, never back
@@ -44,6 +47,11 @@ class Subscription(PublicModel):
         indexes = [
             models.Index(
                 fields=["next_boundary_at", "id"], name="subscription_due", condition=Q(status="active")
+            ),
+            models.Index(
+                fields=["opening_due_at"],
+                name="subscription_opening_due",
+                condition=Q(opening_due_at__isnull=False),
             ),
         ]
         constraints = [
@@ -70,3 +78,46 @@ class Subscription(PublicModel):
     def full_period_of(self, period: Period) -> Period:
         """The whole period that `period` (the first one perhaps cut) belongs to; flat fees are shared by it."""
         return self.schedule.full_period_at(period.start)
+
+
+class SubscriptionPhase(models.Model):
+    """From when to when a subscription is on which plan version: `[starts_at, ends_at)`, the last one open.
+
+    The phases of a subscription tile its life, so an instant belongs to exactly one version.
+    """
+
+    subscription = models.ForeignKey(Subscription, models.PROTECT, related_name="phases")
+    plan_version = models.ForeignKey(PlanVersion, models.PROTECT, related_name="phases")
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField(null=True)  # exclusive
+
+    class Meta:
+        ordering = ["starts_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["subscription", "starts_at"], name="subscription_phase_start_once"
+            ),
+            models.UniqueConstraint(
+                fields=["subscription"], condition=Q(ends_at__isnull=True), name="subscription_one_open_phase"
+            ),
+            models.CheckConstraint(
+                condition=Q(ends_at__isnull=True) | Q(starts_at__lt=F("ends_at")),
+                name="subscription_phase_in_order",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.plan_version} from {self.starts_at:%Y-%m-%d}"
+
+
+class NegotiatedVersion(models.Model):
+    """A plan version that was made for one customer: what the plan costs them, before any price book is asked."""
+
+    customer = models.ForeignKey(Customer, models.PROTECT, related_name="negotiated_versions")
+    plan_version = models.OneToOneField(PlanVersion, models.PROTECT, related_name="negotiated_for")
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.plan_version} for {self.customer}"

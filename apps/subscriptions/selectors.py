@@ -4,6 +4,9 @@ from datetime import datetime
 
 from django.db.models import Min, QuerySet
 
+from apps.catalog.models import PlanVersion
+from apps.catalog.selectors import Buyer, offered_version
+from apps.core.errors import Missing
 from apps.customers.models import Customer
 from apps.subscriptions.models import Subscription
 
@@ -16,6 +19,36 @@ def active_subscriptions_of(customer: Customer) -> QuerySet[Subscription]:
     return (
         active_subscriptions().filter(customer=customer).select_related("plan_version__plan").order_by("id")
     )
+
+
+def version_for(*, customer: Customer, plan_code: str, storefront: str = "", region: str = "") -> PlanVersion:
+    """What a plan costs this customer: their negotiated version, else what the look-up offers.
+
+    The currency counts once the first subscription has fixed it; before that the customer's wish is tried first
+    and then any. Raises `Missing` plan_version_not_found.
+    """
+    negotiated = (
+        PlanVersion.objects.filter(
+            negotiated_for__customer=customer, plan__code=plan_code, status=PlanVersion.Status.PUBLISHED
+        )
+        .select_related("plan")
+        .order_by("-number")
+        .first()
+    )
+    if negotiated is not None:
+        return negotiated
+    place = region or customer.country
+    try:
+        return offered_version(plan_code=plan_code, buyer=Buyer(storefront, place, customer.currency))
+    except Missing:
+        if Subscription.objects.filter(customer=customer).exists():
+            raise
+        return offered_version(plan_code=plan_code, buyer=Buyer(storefront, place))
+
+
+def next_opening_at() -> datetime | None:
+    """When fees at the start of a subscription are next due."""
+    return active_subscriptions().aggregate(at=Min("opening_due_at"))["at"]
 
 
 def next_boundary_at() -> datetime | None:

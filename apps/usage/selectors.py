@@ -135,26 +135,99 @@ def quantities(
     return quantities_over(customer_id=customer_id, meter_ids=meter_ids, periods=[(start, end)])[0]
 
 
+@dataclass(frozen=True, slots=True)
+class DimensionQuantity:
+    """The part of a meter's total that has these dimension values."""
+
+    dimension_set_id: int
+    dimensions: dict[str, str]
+    quantity: Quantity
+
+
 def quantities_by_dimension(
-    *, customer_id: int, meter_id: int, start: datetime, end: datetime
-) -> list[tuple[dict[str, str], Quantity]]:
-    """The same, for one meter, by its dimension values; the largest first."""
-    if start >= end:
-        return []
-    parts, parameters = source_of(customer_id, [meter_id], start, end)
+    *, customer_id: int, meter_ids: Iterable[int], periods: list[Interval]
+) -> list[dict[int, list[DimensionQuantity]]]:
+    """For each of `periods`, by meter, the totals by dimension values; the largest first. One statement for all."""
+    wanted = sorted(set(meter_ids))
+    found: list[dict[int, list[DimensionQuantity]]] = [{meter_id: [] for meter_id in wanted} for _ in periods]
+    parts: list[str] = []
+    parameters: list[Any] = []
+    for label, (start, end) in enumerate(periods):
+        if wanted and start < end:
+            more_parts, more_parameters = source_of(customer_id, wanted, start, end, label=label)
+            parts += more_parts
+            parameters += more_parameters
+    if parts:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                'SELECT total.label, total.meter_id, total.dimension_set_id, dimensions."values"::text,'
+                " total.quantity, total.event_count FROM ("
+                "SELECT label, meter_id, dimension_set_id, trim_scale(sum(quantity)) AS quantity,"
+                " sum(event_count) AS event_count"
+                f" FROM ({' UNION ALL '.join(parts)}) AS part GROUP BY label, meter_id, dimension_set_id) AS total"
+                " JOIN usage_dimensionset AS dimensions ON dimensions.id = total.dimension_set_id"
+                " ORDER BY total.quantity DESC, total.dimension_set_id",
+                parameters,
+            )
+            for label, meter_id, set_id, values, quantity, count in cursor.fetchall():
+                one = DimensionQuantity(set_id, json.loads(values), Quantity(quantity, int(count)))
+                found[label][meter_id].append(one)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which readings of events are meant: one meter, some dimension sets, a half-open period."""
+
+    customer_id: int
+    meter_id: int
+    dimension_set_ids: list[int]
+    start: datetime
+    end: datetime
+
+    @property
+    def sql(self) -> str:
+        return (
+            ' FROM usage_usageevent AS event, unnest(event.meter_ids, event.dimension_set_ids, event."values")'
+            " AS reading(meter_id, dimension_set_id, quantity)"
+            " WHERE event.customer_id = %s AND reading.meter_id = %s AND reading.dimension_set_id = ANY(%s)"
+            ' AND event."timestamp" >= %s AND event."timestamp" < %s'
+        )
+
+    @property
+    def parameters(self) -> list[Any]:
+        return [self.customer_id, self.meter_id, self.dimension_set_ids, self.start, self.end]
+
+
+def quantities_by_unit_amount(part: Part, *, property_name: str) -> list[tuple[Decimal | None, Quantity]]:
+    """Totals by the unit price that each event brings, the dearest first; None for events that bring no number.
+
+    Reads the events of the part: the one query whose cost grows with their number.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
-            'SELECT dimensions."values"::text, total.quantity, total.event_count FROM ('
-            "SELECT dimension_set_id, trim_scale(sum(quantity)) AS quantity, sum(event_count) AS event_count"
-            f" FROM ({' UNION ALL '.join(parts)}) AS part GROUP BY dimension_set_id) AS total"
-            " JOIN usage_dimensionset AS dimensions ON dimensions.id = total.dimension_set_id"
-            " ORDER BY total.quantity DESC, total.dimension_set_id",
-            parameters,
+            "SELECT unit_amount, trim_scale(sum(quantity)), count(*) FROM (SELECT reading.quantity,"
+            " CASE WHEN event.properties ->> %s ~ '^[0-9]{1,18}([.][0-9]{1,18})?$'"
+            f" THEN trim_scale((event.properties ->> %s)::numeric) END AS unit_amount{part.sql}) AS priced"
+            " GROUP BY unit_amount ORDER BY unit_amount DESC NULLS LAST",
+            [property_name, property_name, *part.parameters],
         )
         return [
-            (json.loads(values), Quantity(quantity, int(count)))
-            for values, quantity, count in cursor.fetchall()
+            (unit_amount, Quantity(quantity, count)) for unit_amount, quantity, count in cursor.fetchall()
         ]
+
+
+def first_quantities(part: Part, *, count: int | None, total: Decimal | None) -> list[Decimal]:
+    """What the first events of the part measured, in order of time: at most `count`, and as many as exceed `total`."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT trim_scale(quantity) FROM (SELECT reading.quantity, row_number() OVER running AS number,"
+            " sum(reading.quantity) OVER running - reading.quantity AS before"
+            f'{part.sql} WINDOW running AS (ORDER BY event."timestamp", event.key)) AS ordered'
+            " WHERE (%s::bigint IS NULL OR number <= %s) AND (%s::numeric IS NULL OR before <= %s) ORDER BY number",
+            [*part.parameters, count, count, total, total],
+        )
+        return [quantity for (quantity,) in cursor.fetchall()]
 
 
 def event_by_identity(*, event_id: str, source: str = "") -> UsageEvent:

@@ -1,122 +1,178 @@
-"""Draft, publish and archive versions of a plan."""
+"""Make plans and draft their versions."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Max
 
 from apps.audit.services.record import record
-from apps.catalog.models import Meter, Plan, PlanVersion, Price
+from apps.catalog.definitions import price_from_document
+from apps.catalog.models import Meter, Plan, PlanVersion, Price, PriceBook, PriceFilter, PriceTier, Product
 from apps.core.errors import Invalid, Refused
+from apps.rating import DefinitionError, Problem, parse_price
 
 
 @dataclass(frozen=True, slots=True)
 class NewPrice:
-    """One price as an integrator or a form gives it. `meter` is a meter's code, empty for a flat fee."""
+    """One price as an integrator or a form gives it.
+
+    `meter` is a meter's code, empty for a flat fee. `more` are further fields of the definition by the names
+    of POST /prices/preview (tiers, convert, quantity_included …); `filters` maps dimensions to values.
+    """
 
     code: str
     name: str
     model: str
     meter: str = ""
-    unit_amount: Decimal | None = None
-    flat_amount: Decimal | None = None
+    unit_amount: Decimal | str | None = None
+    flat_amount: Decimal | str | None = None
+    billing_timing: str = Price.Timing.ARREARS
+    unit_amount_property: str = ""
+    filters: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    def document(self) -> dict[str, Any]:
+        """What `parse_price` reads."""
+        document = {"model": self.model, **self.more}
+        if self.unit_amount is not None:
+            document["unit_amount"] = self.unit_amount
+        if self.flat_amount is not None:
+            document["flat_amount"] = self.flat_amount
+        return document
 
 
 @transaction.atomic
 def create_plan(
-    *, code: str, name: str, currency: str, prices: list[NewPrice], description: str = ""
+    *,
+    code: str,
+    name: str,
+    currency: str,
+    prices: Sequence[NewPrice],
+    description: str = "",
+    product: Product | None = None,
+    price_book: PriceBook | None = None,
 ) -> PlanVersion:
     """Create a plan with version 1 as a draft. Raises `Refused` plan_exists, and what `draft_version` raises."""
-    plan, created = Plan.objects.get_or_create(code=code, defaults={"name": name, "description": description})
+    plan, created = Plan.objects.get_or_create(
+        code=code, defaults={"name": name, "description": description, "product": product}
+    )
     if not created:
         raise Refused("plan_exists", f"There is a plan {code!r} already.", param="/code")
     record(action="plan.created", target=plan)
-    return draft_version(plan=plan, currency=currency, prices=prices)
+    return draft_version(plan=plan, currency=currency, prices=prices, price_book=price_book)
 
 
 @transaction.atomic
-def draft_version(*, plan: Plan, currency: str, prices: list[NewPrice]) -> PlanVersion:
+def draft_version(
+    *,
+    plan: Plan,
+    currency: str,
+    prices: Sequence[NewPrice],
+    price_book: PriceBook | None = None,
+    is_negotiated: bool = False,
+) -> PlanVersion:
     """Add the next version as a draft with its prices, in their order.
 
-    Raises `Invalid` unknown_meter, invalid_price, duplicate_price, each with a pointer into `prices`.
+    Raises `Invalid` with a pointer into `prices` for each problem: what `parse_price` refuses, unknown_meter,
+    unknown_dimension, duplicate_price, field_not_allowed; and currency_mismatch with a book.
     """
+    if price_book is not None and price_book.currency != currency:
+        raise Invalid(
+            "currency_mismatch",
+            f"The price book {price_book} is in {price_book.currency}.",
+            param="/currency",
+        )
     Plan.objects.select_for_update().get(pk=plan.pk)
     latest = plan.versions.aggregate(number=Max("number"))["number"] or 0
-    version = PlanVersion.objects.create(plan=plan, number=latest + 1, currency=currency)
+    version = PlanVersion.objects.create(
+        plan=plan, number=latest + 1, currency=currency, price_book=price_book, is_negotiated=is_negotiated
+    )
+    add_prices(version=version, prices=prices)
+    return version
+
+
+def add_prices(*, version: PlanVersion, prices: Sequence[NewPrice]) -> None:
+    """Check all prices, then write all of them: prices, tiers, filters in one statement each."""
     meters = {meter.code: meter for meter in Meter.objects.filter(archived_at__isnull=True)}
+    problems: list[Problem] = []
     codes: set[str] = set()
-    metered: set[str] = set()
-    rows = []
     for index, price in enumerate(prices):
-        at = f"/prices/{index}"
+        found = list(problems_of(price, meters, version.currency))
         if price.code in codes:
-            raise Invalid("duplicate_price", f"Two prices have the code {price.code!r}.", param=f"{at}/code")
+            found.append(Problem("duplicate_price", "/code", f"Two prices have the code {price.code!r}"))
         codes.add(price.code)
-        refuse_misfit(price, at)
-        if price.meter and price.meter not in meters:
-            raise Invalid("unknown_meter", f"There is no meter {price.meter!r}.", param=f"{at}/meter")
-        if price.meter in metered:
-            raise Invalid(
-                "duplicate_price", f"Two prices are for the meter {price.meter!r}.", param=f"{at}/meter"
-            )
-        metered |= {price.meter} if price.meter else set()
+        problems += [problem.below(f"/prices/{index}") for problem in found]
+    refuse(problems)
+    rows: list[Price] = []
+    tiers: list[PriceTier] = []
+    filters: list[PriceFilter] = []
+    for index, price in enumerate(prices):
+        columns, bounds = price_from_document(price.document())
         rows.append(
             Price(
                 plan_version=version,
                 position=index,
                 code=price.code,
                 name=price.name,
-                model=price.model,
                 meter=meters.get(price.meter),
-                unit_amount=price.unit_amount,
-                flat_amount=price.flat_amount,
+                billing_timing=price.billing_timing,
+                unit_amount_property=price.unit_amount_property,
+                **columns,
             )
         )
+        tiers += [PriceTier(price=rows[-1], **bound) for bound in bounds]
+        filters += [
+            PriceFilter(price=rows[-1], dimension=name, values=list(values))
+            for name, values in price.filters.items()
+        ]
     Price.objects.bulk_create(rows)
-    return version
+    PriceTier.objects.bulk_create(tiers)
+    PriceFilter.objects.bulk_create(filters)
 
 
-def refuse_misfit(price: NewPrice, at: str) -> None:
-    """The same rule as the table's CHECK, with words."""
+def problems_of(price: NewPrice, meters: Mapping[str, Meter], currency: str) -> list[Problem]:
+    """What is wrong with one price; pointers are relative to it."""
+    problems: list[Problem] = []
+    try:
+        parse_price(price.document(), currency=currency)
+    except DefinitionError as error:
+        problems += error.problems
     is_flat = price.model == Price.Model.FLAT
-    needed, foreign = ("flat_amount", "unit_amount") if is_flat else ("unit_amount", "flat_amount")
-    if getattr(price, needed) is None:
-        raise Invalid("invalid_price", f"A {price.model} price needs {needed}.", param=f"{at}/{needed}")
-    if getattr(price, foreign) is not None:
-        raise Invalid("invalid_price", f"A {price.model} price has no {foreign}.", param=f"{at}/{foreign}")
-    if is_flat and price.meter:
-        raise Invalid("invalid_price", "A flat price has no meter.", param=f"{at}/meter")
-    if not is_flat and not price.meter:
-        raise Invalid("invalid_price", f"A {price.model} price needs a meter.", param=f"{at}/meter")
-
-
-@transaction.atomic
-def publish_version(*, version: PlanVersion, now: datetime) -> PlanVersion:
-    """Freeze a draft for good. Raises `Refused` not_a_draft, no_prices."""
-    version = PlanVersion.objects.select_for_update().get(pk=version.pk)
-    if not version.is_draft:
-        raise Refused("not_a_draft", f"{version} is {version.status}; only a draft can be published.")
-    if not version.prices.exists():
-        raise Refused("no_prices", f"{version} has no prices yet; add at least one.")
-    version.status = PlanVersion.Status.PUBLISHED
-    version.published_at = now
-    version.save(update_fields=["status", "published_at"])
-    record(action="plan_version.published", target=version)
-    return version
-
-
-@transaction.atomic
-def archive_version(*, version: PlanVersion) -> PlanVersion:
-    """Take a published version off offer. Those subscribed stay on it. Raises `Refused` not_published."""
-    changed = PlanVersion.objects.filter(pk=version.pk, status=PlanVersion.Status.PUBLISHED).update(
-        status=PlanVersion.Status.ARCHIVED
-    )
-    if not changed:
-        raise Refused(
-            "not_published", f"{version} is {version.status}; only a published version can be archived."
+    meter = meters.get(price.meter)
+    if is_flat and (price.meter or price.filters):
+        problems.append(Problem("field_not_allowed", "/meter", "A flat fee has no meter and no filters"))
+    if not is_flat and meter is None:
+        what = f"There is no meter {price.meter!r}" if price.meter else "This price needs a meter"
+        problems.append(Problem("unknown_meter" if price.meter else "missing_field", "/meter", what))
+    if not is_flat and price.billing_timing != Price.Timing.ARREARS:
+        problems.append(
+            Problem("field_not_allowed", "/billing_timing", "Usage is billed at the end of the period")
         )
-    version.refresh_from_db()
-    record(action="plan_version.archived", target=version)
-    return version
+    if (price.model == Price.Model.DYNAMIC) != bool(price.unit_amount_property):
+        what = "Dynamic prices, and only they, name the event's property with the unit price"
+        problems.append(Problem("invalid_field", "/unit_amount_property", what))
+    for name, values in price.filters.items():
+        if meter is not None and name not in meter.dimensions:
+            what = f"The meter {meter.code} has no dimension {name!r}"
+            problems.append(Problem("unknown_dimension", f"/filters/{name}", what))
+        if not values:
+            problems.append(Problem("missing_field", f"/filters/{name}", "A filter names at least one value"))
+    return problems
+
+
+def refuse(problems: Sequence[Problem]) -> None:
+    """Raise all problems as one `Invalid`; nothing when there are none."""
+    if problems:
+        first = problems[0]
+        raise Invalid(
+            first.code,
+            f"{first.pointer}: {first.message}.",
+            param=first.pointer,
+            errors=[
+                {"param": problem.pointer, "code": problem.code, "message": problem.message}
+                for problem in problems
+            ],
+        )

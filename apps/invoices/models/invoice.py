@@ -23,6 +23,11 @@ class Invoice(PublicModel):
         VOID = "void", "Void"
         UNCOLLECTIBLE = "uncollectible", "Uncollectible"
 
+    class Kind(models.TextChoices):
+        CYCLE = "cycle", "End of a period"
+        OPENING = "opening", "Start of the subscription"
+
+    kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.CYCLE)
     customer = models.ForeignKey(Customer, models.PROTECT, related_name="invoices")
     subscription = models.ForeignKey(Subscription, models.PROTECT, related_name="invoices")
     status = models.CharField(max_length=14, choices=Status.choices, default=Status.DRAFT)
@@ -50,7 +55,7 @@ class Invoice(PublicModel):
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["subscription", "period_start"],
+                fields=["subscription", "kind", "period_start"],
                 condition=~Q(status="void"),
                 name="invoice_period_billed_once",
             ),

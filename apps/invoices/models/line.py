@@ -14,6 +14,7 @@ class InvoiceLine(models.Model):
         FLAT = "flat", "Fee"
         USAGE = "usage", "Usage"
         ADJUSTMENT = "adjustment", "Late usage"
+        CREDIT = "credit", "Credit"
 
     invoice = models.ForeignKey(Invoice, models.PROTECT, related_name="lines")
     position = models.PositiveSmallIntegerField()

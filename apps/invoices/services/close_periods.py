@@ -16,6 +16,7 @@ from apps.invoices.services.compute import compute_invoice
 from apps.invoices.services.draft_lines import write_lines
 from apps.rating import RatingError
 from apps.subscriptions.models import Subscription
+from apps.subscriptions.periods import Period
 from apps.subscriptions.selectors import active_subscriptions
 
 log = logging.getLogger(__name__)
@@ -55,16 +56,59 @@ def close_period(*, subscription_id: int, now: datetime) -> bool:
 
     The row is locked from here to the commit; whoever waited for it finds the cursor moved on.
     """
-    subscription = (
+    subscription = locked(subscription_id)
+    if subscription.next_boundary_at > now or subscription.status != Subscription.Status.ACTIVE:
+        return False
+    if subscription.opening_due_at is not None:
+        open_locked(subscription, now=now)
+    period = subscription.open_period
+    draft_invoice(subscription=subscription, period=period, kind=Invoice.Kind.CYCLE, now=now)
+    phase = subscription.phases.filter(starts_at__lte=period.end).order_by("-starts_at").first()
+    assert phase is not None, "a subscription's phases cover its life"
+    moved = Subscription.objects.filter(pk=subscription.pk, invoiced_until=period.start).update(
+        invoiced_until=period.end,
+        next_boundary_at=subscription.schedule.full_period_at(period.end).end,
+        plan_version=phase.plan_version_id,
+    )
+    assert moved == 1, "the cursor moved while its row was locked"
+    return True
+
+
+def open_due_subscriptions(now: datetime) -> int:
+    """Bill what is due when a subscription starts: set-up fees and fees at the start of a period. Returns how many."""
+    due = active_subscriptions().filter(opening_due_at__lte=now).order_by("opening_due_at", "id")
+    return sum(open_subscription(subscription_id=pk, now=now) for pk in due.values_list("pk", flat=True))
+
+
+@transaction.atomic
+def open_subscription(*, subscription_id: int, now: datetime) -> bool:
+    """Bill one opening. False when another worker was faster."""
+    subscription = locked(subscription_id)
+    if subscription.opening_due_at is None or subscription.opening_due_at > now:
+        return False
+    open_locked(subscription, now=now)
+    return True
+
+
+def open_locked(subscription: Subscription, *, now: datetime) -> None:
+    first = Period(subscription.started_at, subscription.schedule.full_period_at(subscription.started_at).end)
+    draft_invoice(subscription=subscription, period=first, kind=Invoice.Kind.OPENING, now=now)
+    subscription.opening_due_at = None
+    subscription.save(update_fields=["opening_due_at"])
+
+
+def locked(subscription_id: int) -> Subscription:
+    return (
         Subscription.objects.select_for_update(of=("self",))
         .select_related("plan_version", "customer")
         .get(pk=subscription_id)
     )
-    if subscription.next_boundary_at > now or subscription.status != Subscription.Status.ACTIVE:
-        return False
-    period = subscription.open_period
-    computed = compute_invoice(subscription=subscription, period=period)
+
+
+def draft_invoice(*, subscription: Subscription, period: Period, kind: str, now: datetime) -> Invoice:
+    computed = compute_invoice(subscription=subscription, period=period, kind=kind)
     invoice = Invoice.objects.create(
+        kind=kind,
         customer=subscription.customer,
         subscription=subscription,
         currency=computed.currency,
@@ -77,8 +121,4 @@ def close_period(*, subscription_id: int, now: datetime) -> bool:
         created_at=now,
     )
     write_lines(invoice=invoice, computed=computed, now=now)
-    moved = Subscription.objects.filter(pk=subscription.pk, invoiced_until=period.start).update(
-        invoiced_until=period.end, next_boundary_at=subscription.schedule.full_period_at(period.end).end
-    )
-    assert moved == 1, "the cursor moved while its row was locked"
-    return True
+    return invoice

@@ -1,37 +1,21 @@
 """What a subscription owes for a period. Previews, drafts and finalized invoices all come from here.
 
-An invoice is a function of events, price version, subscription timeline and the instant usage was read. Usage
-is read in one statement, so that the lines of one invoice are of one snapshot.
+An invoice is a function of events, price versions, subscription timeline and the instant usage was read. Usage
+is read in one statement, so that the totals of one invoice are of one snapshot.
 """
 
 from dataclasses import dataclass
 from decimal import Decimal
-from fractions import Fraction
 
 from apps.catalog.models import Price
-from apps.invoices.models import InvoiceLine
-from apps.invoices.selectors import BilledUsage, billed_usage_of
-from apps.rating import AlreadyBilled, Flat, PerUnit, Step, Usage, rate, rate_delta
-from apps.subscriptions.models import Subscription
+from apps.invoices.models import Invoice
+from apps.invoices.selectors import BilledUsage, billed_fees_of, billed_usage_of
+from apps.invoices.services import fee_lines, usage_lines
+from apps.invoices.services.lines import ComputedLine, Segment, Unpriced, prices_of
+from apps.subscriptions.models import Subscription, SubscriptionPhase
 from apps.subscriptions.periods import Period
-from apps.usage.selectors import Quantity, quantities_over
 
-Kind = InvoiceLine.Kind
-
-
-@dataclass(frozen=True, slots=True)
-class ComputedLine:
-    """A line before it is stored. `quantity` and `event_count` are None for fees."""
-
-    kind: InvoiceLine.Kind
-    price: Price
-    description: str
-    period: Period
-    quantity: Decimal | None
-    event_count: int | None
-    unrounded_amount: Decimal
-    amount: Decimal
-    steps: tuple[Step, ...]
+Timing = Price.Timing
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,97 +26,113 @@ class ComputedInvoice:
     period: Period
     currency: str
     lines: list[ComputedLine]
+    unpriced: list[Unpriced]
 
     @property
     def total(self) -> Decimal:
         return sum((line.amount for line in self.lines), Decimal(0))
 
 
-def compute_invoice(*, subscription: Subscription, period: Period) -> ComputedInvoice:
-    """Price `period` of the subscription, and late usage of finalized periods before it.
+def compute_invoice(
+    *, subscription: Subscription, period: Period, kind: str = Invoice.Kind.CYCLE
+) -> ComputedInvoice:
+    """Price a period: its usage, its fees, the fees at the start of the next one, and late usage of earlier ones.
 
-    Lines come in the order of the plan's prices, adjustments after them. A metered price has a line at
-    zero usage too: the customer sees that nothing was used.
+    A period during which the version changed is cut there: usage is split at that instant, fees are shared by
+    time. Lines come in the order of time and of the plan's prices, adjustments last.
     """
-    prices = list(subscription.plan_version.prices.select_related("meter").order_by("position", "id"))
-    metered = {price.pk: price for price in prices if price.meter_id is not None}
-    billed = billed_usage_of(subscription=subscription, before=period.start)
-    periods = [(period.start, period.end)]
-    periods += sorted({(one.period_start, one.period_end) for one in billed})
-    used = quantities_over(
-        customer_id=subscription.customer_id,
-        meter_ids=[price.meter_id for price in metered.values() if price.meter_id is not None],
-        periods=periods,
-    )
+    phases = list(subscription.phases.order_by("starts_at"))
     currency = subscription.plan_version.currency
+    segments = cut(phases, period, subscription.full_period_of(period))
+    if kind == Invoice.Kind.OPENING:
+        lines = opening_lines(segments[0], currency)
+        return ComputedInvoice(subscription, period, currency, lines, [])
+
+    following = subscription.schedule.full_period_at(period.end)
+    next_segments = cut(phases, following, following)
+    billed = billed_usage_of(subscription=subscription, before=period.start)
+    late = late_segments(billed, subscription)
+    version_ids = {segment.version_id for segment in (*segments, *late, next_segments[0])}
+    prices = prices_of(version_ids)
+    shared = usage_lines.share_out(
+        customer_id=subscription.customer_id, segments=[*segments, *late], prices=prices
+    )
+
     lines = [
-        usage_line(price, used[0][price.meter_id], period, currency)
-        if price.meter_id is not None
-        else flat_line(price, period, subscription.full_period_of(period), currency)
-        for price in prices
+        line
+        for one in shared[: len(segments)]
+        for line in segment_lines(subscription.customer_id, one, prices[one.segment.version_id], currency)
     ]
+    fees, fee_prices = billed_fees_of(subscription=subscription, period=period)
+    lines += fee_lines.advance_lines(
+        segments=segments, prices=prices, billed=fees, billed_prices=fee_prices, currency=currency
+    )
+    upfront = Segment(next_segments[0].version_id, following, following)
+    lines += [
+        fee_lines.arrears_line(price, upfront, currency)
+        for price in prices[upfront.version_id]
+        if price.billing_timing == Timing.ADVANCE
+    ]
+    lines += adjustments(subscription.customer_id, shared[len(segments) :], billed, currency)
+    unpriced = [row for one in shared[: len(segments)] for row in one.unpriced]
+    return ComputedInvoice(subscription, period, currency, lines, unpriced)
+
+
+def cut(phases: list[SubscriptionPhase], period: Period, full: Period) -> list[Segment]:
+    """The parts of a period by the version that counts in them. They tile it."""
+    segments = []
+    for phase in phases:
+        start = max(phase.starts_at, period.start)
+        end = period.end if phase.ends_at is None else min(phase.ends_at, period.end)
+        if start < end:
+            segments.append(Segment(phase.plan_version_id, Period(start, end), full))
+    assert segments, "a subscription's phases cover its life"
+    return segments
+
+
+def late_segments(billed: list[BilledUsage], subscription: Subscription) -> list[Segment]:
+    """The segments that finalized invoices billed, to be looked at again."""
+    found = sorted({(one.period_start, one.period_end, one.plan_version_id) for one in billed})
+    return [
+        Segment(version_id, Period(start, end), subscription.full_period_of(Period(start, end)))
+        for start, end, version_id in found
+    ]
+
+
+def opening_lines(segment: Segment, currency: str) -> list[ComputedLine]:
+    """Fees that are due when a subscription starts."""
+    prices = prices_of({segment.version_id})[segment.version_id]
+    lines = []
+    for price in prices:
+        if price.billing_timing == Timing.ONCE:
+            lines.append(fee_lines.once_line(price, segment.period, currency))
+        elif price.billing_timing == Timing.ADVANCE:
+            lines.append(fee_lines.arrears_line(price, segment, currency))
+    return lines
+
+
+def segment_lines(
+    customer_id: int, shared: usage_lines.Shared, prices: list[Price], currency: str
+) -> list[ComputedLine]:
+    """Usage and fees at the end of a segment, in the plan's order."""
+    taken = {one.price.pk: one for one in shared.taken}
+    lines = []
+    for price in prices:
+        if price.pk in taken:
+            lines.append(usage_lines.usage_line(customer_id, taken[price.pk], currency))
+        elif price.billing_timing == Timing.ARREARS:
+            lines.append(fee_lines.arrears_line(price, shared.segment, currency))
+    return lines
+
+
+def adjustments(
+    customer_id: int, shared: list[usage_lines.Shared], billed: list[BilledUsage], currency: str
+) -> list[ComputedLine]:
+    """A line for each price and period whose usage is not what was billed."""
+    taken = {(one.price.pk, one.period): one for part in shared for one in part.taken}
+    lines = []
     for one in billed:
-        price = metered[one.price_id]
-        now_used = used[periods.index((one.period_start, one.period_end))][price.meter_id or 0]
-        if now_used.quantity != one.quantity:
-            lines.append(adjustment_line(price, now_used, one, currency))
-    return ComputedInvoice(subscription, period, currency, lines)
-
-
-def rated(price: Price, used: Quantity) -> tuple[PerUnit, Usage]:
-    assert price.unit_amount is not None  # a CHECK of the table
-    return PerUnit(unit_amount=price.unit_amount), Usage(quantity=used.quantity, event_count=used.event_count)
-
-
-def usage_line(price: Price, used: Quantity, period: Period, currency: str) -> ComputedLine:
-    assert price.meter is not None  # a CHECK of the table
-    definition, usage = rated(price, used)
-    charge = rate(definition, usage, currency=currency, unit=price.meter.unit)
-    return ComputedLine(
-        Kind.USAGE,
-        price,
-        price.name,
-        period,
-        used.quantity,
-        used.event_count,
-        charge.unrounded_amount,
-        charge.amount,
-        charge.steps,
-    )
-
-
-def flat_line(price: Price, period: Period, full: Period, currency: str) -> ComputedLine:
-    """A fee for the period; a period that is cut short bears its share of the whole one, by seconds."""
-    assert price.flat_amount is not None  # a CHECK of the table
-    share = None
-    if period != full:
-        # Whole microseconds, so that the fraction is exact.
-        share = Fraction(microseconds(period), microseconds(full))
-    charge = rate(Flat(flat_amount=price.flat_amount), Usage(Decimal(0)), currency=currency, proration=share)
-    return ComputedLine(
-        Kind.FLAT, price, price.name, period, None, None, charge.unrounded_amount, charge.amount, charge.steps
-    )
-
-
-def microseconds(period: Period) -> int:
-    length = period.end - period.start
-    return (length.days * 86_400 + length.seconds) * 1_000_000 + length.microseconds
-
-
-def adjustment_line(price: Price, used: Quantity, billed: BilledUsage, currency: str) -> ComputedLine:
-    """Late usage: the price of all usage of the period less what was billed for it, rounded cumulatively."""
-    assert price.meter is not None  # a CHECK of the table
-    definition, usage = rated(price, used)
-    already = AlreadyBilled(quantity=billed.quantity, amount=billed.amount)
-    charge = rate_delta(definition, usage, already, currency=currency, unit=price.meter.unit)
-    return ComputedLine(
-        Kind.ADJUSTMENT,
-        price,
-        f"{price.name}: late usage",
-        Period(billed.period_start, billed.period_end),
-        charge.quantity,
-        used.event_count - billed.event_count,
-        charge.unrounded_amount,
-        charge.amount,
-        charge.steps,
-    )
+        now_taken = taken[one.price_id, Period(one.period_start, one.period_end)]
+        if (now_taken.quantity, now_taken.event_count) != (one.quantity, one.event_count):
+            lines.append(usage_lines.adjustment_line(customer_id, now_taken, one, currency))
+    return lines

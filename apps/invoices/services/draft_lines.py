@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import Any
 
 from apps.invoices.models import Invoice, InvoiceLine
-from apps.invoices.services.compute import ComputedInvoice, ComputedLine
+from apps.invoices.services.compute import ComputedInvoice
+from apps.invoices.services.lines import ComputedLine
 from apps.rating import Step, plain
 
 

@@ -50,7 +50,7 @@ def finalize_invoice(*, invoice: Invoice, now: datetime) -> Invoice:
             "not_a_draft", f"Invoice {invoice.number} is {invoice.get_status_display().lower()} already."
         )
     refuse_out_of_order(invoice)
-    computed = compute_invoice(subscription=subscription, period=invoice.period)
+    computed = compute_invoice(subscription=subscription, period=invoice.period, kind=invoice.kind)
     write_lines(invoice=invoice, computed=computed, now=now)
 
     settings = billing_settings()

@@ -1,0 +1,109 @@
+"""Publish, archive and duplicate versions of a plan."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from django.db import models, transaction
+from django.db.models import Max
+
+from apps.audit.services.record import record
+from apps.catalog.definitions import definition_of
+from apps.catalog.models import PlanVersion, PriceBook
+from apps.catalog.services.plans import refuse
+from apps.core.errors import Refused
+from apps.rating import DefinitionError, Problem
+
+
+class Existing(models.TextChoices):
+    """What becomes of those who are on an older version of the plan."""
+
+    KEEP = "keep", "They keep their version"
+    AT_RENEWAL = "at_renewal", "They move when their next period begins"
+    NOW = "now", "They move now; the running period is split at this instant"
+
+
+# Moves subscribers to a version; subscriptions live above the catalog and put their service in here.
+Mover = Callable[[PlanVersion, str, datetime], int]
+_movers: list[Mover] = []
+
+
+def add_mover(mover: Mover) -> None:
+    _movers.append(mover)
+
+
+@transaction.atomic
+def publish_version(*, version: PlanVersion, now: datetime, existing: str = Existing.KEEP) -> PlanVersion:
+    """Freeze a draft for good, and move those on older versions of the same offer when asked to.
+
+    Raises `Refused` not_a_draft, no_prices; `Invalid` when a definition does not hold, with pointers into
+    its prices.
+    """
+    version = PlanVersion.objects.select_for_update(of=("self",)).select_related("plan").get(pk=version.pk)
+    if not version.is_draft:
+        raise Refused("not_a_draft", f"{version} is {version.status}; only a draft can be published.")
+    prices = list(version.prices.select_related("plan_version", "meter").prefetch_related("tiers", "filters"))
+    if not prices:
+        raise Refused("no_prices", f"{version} has no prices yet; add at least one.")
+    problems: list[Problem] = []
+    for index, price in enumerate(prices):
+        try:
+            definition_of(price)
+        except DefinitionError as error:
+            problems += [problem.below(f"/prices/{index}") for problem in error.problems]
+    refuse(problems)
+    version.status = PlanVersion.Status.PUBLISHED
+    version.published_at = now
+    version.save(update_fields=["status", "published_at"])
+    moved = sum(mover(version, existing, now) for mover in _movers) if existing != Existing.KEEP else 0
+    record(
+        action="plan_version.published",
+        target=version,
+        changes={"existing": str(existing), "subscriptions_moved": moved},
+    )
+    return version
+
+
+@transaction.atomic
+def archive_version(*, version: PlanVersion) -> PlanVersion:
+    """Take a published version off offer. Those subscribed stay on it. Raises `Refused` not_published."""
+    changed = PlanVersion.objects.filter(pk=version.pk, status=PlanVersion.Status.PUBLISHED).update(
+        status=PlanVersion.Status.ARCHIVED
+    )
+    if not changed:
+        raise Refused(
+            "not_published", f"{version} is {version.status}; only a published version can be archived."
+        )
+    version.refresh_from_db()
+    record(action="plan_version.archived", target=version)
+    return version
+
+
+@transaction.atomic
+def duplicate_version(
+    *, version: PlanVersion, price_book: PriceBook | None = None, is_negotiated: bool = False
+) -> PlanVersion:
+    """Copy a version with its prices, tiers and filters into the plan's next draft, for a book or a customer perhaps."""
+    plan = type(version.plan).objects.select_for_update().get(pk=version.plan_id)
+    latest = plan.versions.aggregate(number=Max("number"))["number"]
+    book = None if is_negotiated else price_book
+    copy = PlanVersion.objects.create(
+        plan=plan,
+        number=latest + 1,
+        currency=book.currency if book else version.currency,
+        price_book=book,
+        is_negotiated=is_negotiated,
+    )
+    for price in version.prices.prefetch_related("tiers", "filters"):
+        tiers, filters = list(price.tiers.all()), list(price.filters.all())
+        price.pk = None
+        price._state.adding = True
+        price._prefetched_objects_cache = {}
+        price.plan_version = copy
+        price.save()
+        for row in (*tiers, *filters):
+            row.pk = None
+            row._state.adding = True
+            row.price = price
+            row.save()
+    record(action="plan_version.drafted", target=copy, changes={"copied_from": str(version)})
+    return copy

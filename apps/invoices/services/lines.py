@@ -1,0 +1,85 @@
+"""A line of an invoice before it is stored, and what it takes to make one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+
+from django.db.models import QuerySet
+
+from apps.catalog.models import Price
+from apps.invoices.models import InvoiceLine
+from apps.rating import Charge, Step
+from apps.subscriptions.periods import Period
+
+Kind = InvoiceLine.Kind
+
+
+@dataclass(frozen=True, slots=True)
+class ComputedLine:
+    """`quantity` and `event_count` are None for fees. `amount` is rounded, `unrounded_amount` is not."""
+
+    kind: InvoiceLine.Kind
+    price: Price
+    description: str
+    period: Period
+    quantity: Decimal | None
+    event_count: int | None
+    unrounded_amount: Decimal
+    amount: Decimal
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unpriced:
+    """Usage of a meter that no price of the version takes. Shown to staff, never dropped."""
+
+    meter_id: int
+    dimensions: Mapping[str, str]
+    period: Period
+    quantity: Decimal
+    event_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of a period during which one plan version counts. `full` is the whole period, for shares of fees."""
+
+    version_id: int
+    period: Period
+    full: Period
+
+    @property
+    def share(self) -> Fraction | None:
+        """The segment's share of the whole period in time; None when it is all of it."""
+        if self.period == self.full:
+            return None
+        return Fraction(microseconds(self.period), microseconds(self.full))
+
+
+def microseconds(period: Period) -> int:
+    """Whole microseconds, so that shares are exact."""
+    length = period.end - period.start
+    return (length.days * 86_400 + length.seconds) * 1_000_000 + length.microseconds
+
+
+def fee_line(
+    kind: InvoiceLine.Kind, price: Price, description: str, period: Period, charge: Charge
+) -> ComputedLine:
+    return ComputedLine(
+        kind, price, description, period, None, None, charge.unrounded_amount, charge.amount, charge.steps
+    )
+
+
+def prices_of(version_ids: set[int]) -> dict[int, list[Price]]:
+    """The prices of versions in their order, with all that rating and assigning need; four queries."""
+    found: dict[int, list[Price]] = {version_id: [] for version_id in version_ids}
+    prices: QuerySet[Price] = (
+        Price.objects.filter(plan_version_id__in=version_ids)
+        .select_related("meter", "plan_version__plan")
+        .prefetch_related("tiers", "filters")
+        .order_by("position", "id")
+    )
+    for price in prices:
+        found[price.plan_version_id].append(price)
+    return found

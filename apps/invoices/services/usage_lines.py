@@ -1,0 +1,175 @@
+"""Lines for metered usage: which price takes which part of it, and what that costs."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from apps.catalog.assign import taker_for, takers_of
+from apps.catalog.definitions import definition_of
+from apps.catalog.models import Price
+from apps.invoices.selectors import BilledUsage
+from apps.invoices.services.lines import ComputedLine, Kind, Segment, Unpriced
+from apps.rating import AlreadyBilled, Event, Percentage, Usage, rate, rate_delta
+from apps.subscriptions.periods import Period
+from apps.usage.selectors import (
+    DimensionQuantity,
+    Part,
+    first_quantities,
+    quantities_by_dimension,
+    quantities_by_unit_amount,
+)
+
+
+@dataclass(slots=True)
+class Taken:
+    """What one price takes of a segment: the total and the dimension sets it is made of."""
+
+    price: Price
+    period: Period
+    quantity: Decimal
+    event_count: int
+    dimension_set_ids: list[int]
+    # The events one by one, or summed up, where the model asks for them.
+    events: tuple[Event, ...] = ()
+
+    def part(self, customer_id: int) -> Part:
+        assert self.price.meter_id is not None
+        return Part(customer_id, self.price.meter_id, self.dimension_set_ids, self.period.start, self.period.end)
+
+    def add(self, one: DimensionQuantity) -> None:
+        self.quantity += one.quantity.quantity
+        self.event_count += one.quantity.event_count
+        self.dimension_set_ids.append(one.dimension_set_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Usage of one segment, shared out among the prices of its version."""
+
+    segment: Segment
+    taken: list[Taken]
+    unpriced: list[Unpriced]
+
+
+def share_out(*, customer_id: int, segments: list[Segment], prices: dict[int, list[Price]]) -> list[Shared]:
+    """Give each part of the usage to exactly one price. One statement for all segments, so one snapshot."""
+    metered = {version_id: [one for one in rows if one.is_metered] for version_id, rows in prices.items()}
+    meter_ids = {one.meter_id for rows in metered.values() for one in rows if one.meter_id is not None}
+    used = quantities_by_dimension(
+        customer_id=customer_id,
+        meter_ids=meter_ids,
+        periods=[(segment.period.start, segment.period.end) for segment in segments],
+    )
+    shared = [
+        share_segment(segment, metered[segment.version_id], by_meter)
+        for segment, by_meter in zip(segments, used, strict=True)
+    ]
+    for one in shared:
+        for taken in one.taken:
+            if taken.price.model == Price.Model.DYNAMIC and taken.event_count:
+                one.unpriced.extend(read_unit_prices(customer_id, taken))
+    return shared
+
+
+def read_unit_prices(customer_id: int, taken: Taken) -> list[Unpriced]:
+    """Sum the events of a dynamic price by the unit price they bring. Those that bring none are unpriced."""
+    rows = quantities_by_unit_amount(taken.part(customer_id), property_name=taken.price.unit_amount_property)
+    priced = [(unit_amount, one) for unit_amount, one in rows if unit_amount is not None]
+    taken.events = tuple(Event(one.quantity, unit_amount) for unit_amount, one in priced)
+    taken.quantity = sum((one.quantity for _, one in priced), Decimal(0))
+    taken.event_count = sum(one.event_count for _, one in priced)
+    assert taken.price.meter_id is not None
+    missing = {taken.price.unit_amount_property: ""}
+    return [
+        Unpriced(taken.price.meter_id, missing, taken.period, one.quantity, one.event_count)
+        for unit_amount, one in rows
+        if unit_amount is None
+    ]
+
+
+def share_segment(
+    segment: Segment, prices: list[Price], by_meter: dict[int, list[DimensionQuantity]]
+) -> Shared:
+    taken = {price.pk: Taken(price, segment.period, Decimal(0), 0, []) for price in prices}
+    unpriced: list[Unpriced] = []
+    for meter_id in sorted({price.meter_id for price in prices if price.meter_id is not None}):
+        takers = takers_of(price for price in prices if price.meter_id == meter_id)
+        for one in by_meter[meter_id]:
+            taker = taker_for(takers, one.dimensions)
+            if taker is not None:
+                taken[taker.pk].add(one)
+            else:
+                unpriced.append(
+                    Unpriced(
+                        meter_id,
+                        one.dimensions,
+                        segment.period,
+                        one.quantity.quantity,
+                        one.quantity.event_count,
+                    )
+                )
+    return Shared(segment, list(taken.values()), unpriced)
+
+
+def usage_line(customer_id: int, taken: Taken, currency: str) -> ComputedLine:
+    """A metered price has a line at zero usage too: the customer sees that nothing was used."""
+    price = taken.price
+    assert price.meter is not None
+    charge = rate(
+        definition_of(price), usage_of(customer_id, taken), currency=currency, unit=price.meter.unit
+    )
+    return ComputedLine(
+        Kind.USAGE,
+        price,
+        price.name,
+        taken.period,
+        charge.quantity,
+        taken.event_count,
+        charge.unrounded_amount,
+        charge.amount,
+        charge.steps,
+    )
+
+
+def adjustment_line(customer_id: int, taken: Taken, billed: BilledUsage, currency: str) -> ComputedLine:
+    """Late usage: the price of all usage of the period less what was billed for it, rounded cumulatively."""
+    price = taken.price
+    assert price.meter is not None
+    charge = rate_delta(
+        definition_of(price),
+        usage_of(customer_id, taken),
+        AlreadyBilled(quantity=billed.quantity, amount=billed.amount),
+        currency=currency,
+        unit=price.meter.unit,
+    )
+    return ComputedLine(
+        Kind.ADJUSTMENT,
+        price,
+        f"{price.name}: late usage",
+        taken.period,
+        charge.quantity,
+        taken.event_count - billed.event_count,
+        charge.unrounded_amount,
+        charge.amount,
+        charge.steps,
+    )
+
+
+def usage_of(customer_id: int, taken: Taken) -> Usage:
+    """The totals, with events where the model asks for them."""
+    events = taken.events
+    definition = definition_of(taken.price)
+    if isinstance(definition, Percentage) and taken.event_count:
+        events = free_events(customer_id, taken, definition)
+    return Usage(quantity=taken.quantity, event_count=taken.event_count, events=events)
+
+
+def free_events(customer_id: int, taken: Taken, definition: Percentage) -> tuple[Event, ...]:
+    """The first events, up to the first that is not free; a few more do no harm."""
+    if definition.events_included is None and definition.amount_included is None:
+        return ()
+    total = definition.amount_included
+    if total is not None and definition.convert is not None:
+        # Back into the meter's unit; one more, since the division may have been cut.
+        total = total * (definition.convert.divide_by or 1) / (definition.convert.multiply_by or 1) + 1
+    count = None if definition.events_included is None else definition.events_included + 1
+    return tuple(Event(one) for one in first_quantities(taken.part(customer_id), count=count, total=total))
