@@ -92,7 +92,7 @@ def source_of(
             parameters += [customer_id, meter_ids, *interval]
     for interval in pieces.ragged:
         parts.append(
-            f"SELECT {label} AS label, reading.meter_id, reading.dimension_set_id, reading.quantity, 1"
+            f"SELECT {label} AS label, reading.meter_id, reading.dimension_set_id, reading.quantity, 1 AS event_count"
             ' FROM usage_usageevent AS event, unnest(event.meter_ids, event.dimension_set_ids, event."values")'
             " AS reading(meter_id, dimension_set_id, quantity)"
             ' WHERE event.customer_id = %s AND reading.meter_id = ANY(%s) AND event."timestamp" >= %s'
