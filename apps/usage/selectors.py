@@ -12,6 +12,8 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import connection
+from django.db.models import TextField
+from django.db.models.functions import Cast
 
 from apps.core.errors import Missing
 from apps.usage.identity import event_key
@@ -90,7 +92,7 @@ def source_of(
             parameters += [customer_id, meter_ids, *interval]
     for interval in pieces.ragged:
         parts.append(
-            f"SELECT {label} AS label, reading.meter_id, reading.dimension_set_id, reading.quantity, 1"
+            f"SELECT {label} AS label, reading.meter_id, reading.dimension_set_id, reading.quantity, 1 AS event_count"
             ' FROM usage_usageevent AS event, unnest(event.meter_ids, event.dimension_set_ids, event."values")'
             " AS reading(meter_id, dimension_set_id, quantity)"
             ' WHERE event.customer_id = %s AND reading.meter_id = ANY(%s) AND event."timestamp" >= %s'
@@ -231,9 +233,13 @@ def first_quantities(part: Part, *, count: int | None, total: Decimal | None) ->
 
 
 def event_by_identity(*, event_id: str, source: str = "") -> UsageEvent:
-    """Raises `Missing` event_not_found."""
+    """The event with its properties as JSON text in `properties_text`: parsed, their numbers would become floats.
+
+    Raises `Missing` event_not_found.
+    """
     key = event_key(source=source, event_id=event_id)
-    event = UsageEvent.objects.select_related("customer").filter(key=key).first()
+    events = UsageEvent.objects.select_related("customer").defer("properties")
+    event = events.annotate(properties_text=Cast("properties", TextField())).filter(key=key).first()
     if event is None:
         raise Missing("event_not_found", f"No event {event_id!r} has been accepted.")
     return event

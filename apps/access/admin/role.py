@@ -21,7 +21,10 @@ class RoleAdmin(BackOfficeAdmin):
     actions = None
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
-        counted = {"members_counted": Count("user", distinct=True), "permissions_counted": Count("permissions", distinct=True)}
+        counted = {
+            "members_counted": Count("user", distinct=True),
+            "permissions_counted": Count("permissions", distinct=True),
+        }
         queryset: QuerySet[Group] = super().get_queryset(request)
         return queryset.annotate(**counted)
 
@@ -35,7 +38,9 @@ class RoleAdmin(BackOfficeAdmin):
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "permissions":
-            kwargs["queryset"] = Permission.objects.filter(content_type__app_label__in=APPS).select_related("content_type")
+            kwargs["queryset"] = Permission.objects.filter(content_type__app_label__in=APPS).select_related(
+                "content_type"
+            )
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
 

@@ -18,7 +18,7 @@ from apps.core.admin_sites import platform_site, tenant_site
 from apps.core.errors import Refused
 
 
-class NewStaffForm(BaseUserCreationForm[StaffUser]):
+class NewStaffForm(BaseUserCreationForm):
     class Meta:
         model = StaffUser
         fields = ("email", "name")
@@ -70,7 +70,10 @@ class StaffUserAdmin(BackOfficeAdmin, UserAdmin):
         if request.user.is_superuser:
             powers.insert(1, "is_superuser")
         if obj is None:
-            return [(None, {"fields": ["email", "name", "password1", "password2"]}), ("Access", {"fields": powers[1:]})]
+            return [
+                (None, {"fields": ["email", "name", "password1", "password2"]}),
+                ("Access", {"fields": powers[1:]}),
+            ]
         return [
             (None, {"fields": ["email", "name", "password"]}),
             ("Access", {"fields": powers}),

@@ -31,7 +31,11 @@ class AuditEntryAdmin(FactAdmin):
 
     @display(description="Who", ordering="actor")
     def who(self, entry: AuditEntry) -> str:
-        return f"{entry.actor} ({entry.get_actor_kind_display()})" if entry.actor else entry.get_actor_kind_display()
+        return (
+            f"{entry.actor} ({entry.get_actor_kind_display()})"
+            if entry.actor
+            else entry.get_actor_kind_display()
+        )
 
     @display(description="Action", ordering="action")
     def action_shown(self, entry: AuditEntry) -> str:
@@ -39,7 +43,9 @@ class AuditEntryAdmin(FactAdmin):
 
     @display(description="Target")
     def target(self, entry: AuditEntry) -> str:
-        return format_html("{} <span class='ch-faint'>{} {}</span>", entry.target_label, entry.target_type, entry.target_id)
+        return format_html(
+            "{} <span class='ch-faint'>{} {}</span>", entry.target_label, entry.target_type, entry.target_id
+        )
 
     @display(description="Request")
     def request_shown(self, entry: AuditEntry) -> str:
@@ -50,7 +56,9 @@ class AuditEntryAdmin(FactAdmin):
         """`{"name": [old, new]}` as a table; what has no old value has one column."""
         if not entry.changes:
             return NOTHING
-        rows = format_html_join("", "<tr><th>{}</th><td><code>{}</code></td></tr>", map(self.change, entry.changes.items()))
+        rows = format_html_join(
+            "", "<tr><th>{}</th><td><code>{}</code></td></tr>", map(self.change, entry.changes.items())
+        )
         return format_html('<table class="ch-pairs">{}</table>', rows)
 
     @staticmethod

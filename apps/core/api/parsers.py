@@ -3,7 +3,7 @@
 import io
 import json
 import zlib
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from http import HTTPStatus
 from typing import Any
 
@@ -13,8 +13,27 @@ from rest_framework.parsers import BaseParser
 
 from apps.core.errors import Invalid, Refused
 
-# Numbers with a fraction become Decimal: no float may touch a quantity on its way in.
-_decoder = msgspec.json.Decoder(float_hook=Decimal)
+MAX_INT_DIGITS = 4300  # the limit of int(), and of msgspec
+OUT_OF_RANGE = Decimal("Infinity")
+
+
+def number(text: str) -> Decimal:
+    """Numbers become `Decimal`: no float may touch a quantity on its way in.
+
+    An exponent that even `Decimal` can't hold gives an infinity, which nothing further on accepts as a number.
+    """
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return OUT_OF_RANGE
+
+
+def integer(text: str) -> int | Decimal:
+    """As msgspec reads it, so that the content of an event does not depend on what else is in its batch."""
+    return int(text) if len(text) <= MAX_INT_DIGITS else number(text)
+
+
+_decoder = msgspec.json.Decoder(float_hook=number)
 
 
 def decode_json(body: bytes) -> Any:
@@ -29,7 +48,7 @@ def decode_json(body: bytes) -> Any:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     try:
-        return json.loads(body, parse_float=Decimal, parse_int=Decimal, parse_constant=_refuse_constant)
+        return json.loads(body, parse_float=number, parse_int=integer, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise Invalid("invalid_json", f"The body is not valid JSON: {error}") from error
 

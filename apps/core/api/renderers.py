@@ -1,5 +1,6 @@
 """JSON out: decimals as plain strings, instants as RFC 3339 in UTC."""
 
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -37,4 +38,11 @@ class JSONRenderer(BaseRenderer):
     def render(
         self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None
     ) -> bytes:
-        return b"" if data is None else msgspec.json.encode(_plain(data), enc_hook=_other)
+        if data is None:
+            return b""
+        plain = _plain(data)
+        try:
+            return msgspec.json.encode(plain, enc_hook=_other)
+        except UnicodeEncodeError:
+            # A wrong id or field name may come back with half a surrogate pair in it: written as an escape.
+            return json.dumps(plain, separators=(",", ":"), default=_other).encode()

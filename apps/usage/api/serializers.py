@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import msgspec
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.core.api.fields import InstantField, PlainDecimalField
@@ -52,11 +54,15 @@ class EventOutput(serializers.ModelSerializer[UsageEvent]):
     id = serializers.CharField(source="event_id")
     event = serializers.CharField(source="event_name")
     customer = serializers.CharField(source="customer.external_id")
-    properties = serializers.DictField()
+    properties = serializers.SerializerMethodField()
 
     class Meta:
         model = UsageEvent
         fields = ["id", "source", "event", "customer", "timestamp", "received_at", "properties"]
+
+    @extend_schema_field(serializers.DictField(child=serializers.JSONField()))
+    def get_properties(self, event: Any) -> msgspec.Raw:
+        return msgspec.Raw(event.properties_text.encode())
 
 
 class MeterUsage(serializers.Serializer[Any]):

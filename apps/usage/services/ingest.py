@@ -60,7 +60,7 @@ def settle(parsed: list[ParsedEvent], *, now: datetime) -> dict[int, Verdict]:
     )
     verdicts: dict[int, Verdict] = {}
     first_of_key: dict[str, Countable | Uncountable] = {}
-    repeats: list[ParsedEvent] = []
+    repeats: list[Countable | Uncountable] = []
     for event in parsed:
         try:
             decided = decide(event, catalog)
@@ -68,7 +68,7 @@ def settle(parsed: list[ParsedEvent], *, now: datetime) -> dict[int, Verdict]:
             verdicts[event.index] = rejected(event.index, event.event_id, rejection)
             continue
         if first_of_key.setdefault(event.key, decided) is not decided:
-            repeats.append(event)
+            repeats.append(decided)
 
     in_quarantine = store.quarantined_contents(first_of_key)
     fresh = [
@@ -91,18 +91,14 @@ def settle(parsed: list[ParsedEvent], *, now: datetime) -> dict[int, Verdict]:
         event = one.event
         if key in accepted:
             verdicts[event.index] = Verdict(event.index, event.event_id, "accepted")
-        elif key not in stored and isinstance(one, Uncountable) and held[key] == event.content_hash:
-            verdicts[event.index] = quarantined(event, one.reason)
         else:
-            verdicts[event.index] = repeated(event, held[key])
-    for event in repeats:
-        one = first_of_key[event.key]
-        content = one.event.content_hash if event.key in accepted else held[event.key]
-        first = verdicts[one.event.index]
-        if first.status == "quarantined" and content == event.content_hash and isinstance(one, Uncountable):
-            verdicts[event.index] = quarantined(event, one.reason)
+            verdicts[event.index] = known(one, stored=stored, held=held)
+    for one in repeats:
+        event = one.event
+        if event.key in accepted:
+            verdicts[event.index] = repeated(event, first_of_key[event.key].event.content_hash)
         else:
-            verdicts[event.index] = repeated(event, content)
+            verdicts[event.index] = known(one, stored=stored, held=held)
     return verdicts
 
 
@@ -110,6 +106,15 @@ def rejected(index: int, event_id: str | None, rejection: Rejection) -> Verdict:
     return Verdict(
         index, event_id, "rejected", rejection.code, f"/events/{index}{rejection.param}", rejection.message
     )
+
+
+def known(one: Countable | Uncountable, *, stored: dict[str, str], held: dict[str, str]) -> Verdict:
+    """An event whose id is taken, and which was not accepted just now: it waits, is a retry, or contradicts."""
+    content = held[one.event.key]
+    is_waiting = one.event.key not in stored and content == one.event.content_hash
+    if is_waiting and isinstance(one, Uncountable):
+        return quarantined(one.event, one.reason)
+    return repeated(one.event, content)
 
 
 def repeated(event: ParsedEvent, stored_content: str) -> Verdict:

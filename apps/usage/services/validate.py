@@ -185,7 +185,9 @@ def check_storable(value: Any, at: str) -> None:
         for index, inner in enumerate(value):
             check_storable(inner, f"{at}/{index}")
     elif isinstance(value, Decimal) and (
-        abs(value.adjusted()) > MAX_NUMBER_EXPONENT or len(value.as_tuple().digits) > MAX_NUMBER_EXPONENT
+        not value.is_finite()
+        or abs(value.adjusted()) > MAX_NUMBER_EXPONENT
+        or len(value.as_tuple().digits) > MAX_NUMBER_EXPONENT
     ):
         raise Rejection("invalid_number", at, "The number is out of range.")
 

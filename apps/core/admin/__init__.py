@@ -1,0 +1,1 @@
+"""What the apps' admin pages are made of. Imports nothing: the templates' filters live beside it."""

@@ -1,0 +1,70 @@
+"""Actions that ask first: a page with what will happen, then one service call, then a message."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import Model
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from apps.core.admin.base import BackOfficeAdmin
+from apps.core.errors import Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the page asks. `facts` are shown as a table, `form` (unbound) asks for what the service needs."""
+
+    title: str
+    button: str
+    facts: dict[str, Any] = field(default_factory=dict)
+    text: str = ""
+    form: type[Form] | None = None
+    initial: dict[str, Any] = field(default_factory=dict)
+    is_dangerous: bool = False
+    # What a POST must repeat: the marked rows of an action on a list.
+    hidden: list[tuple[str, str]] = field(default_factory=list)
+
+
+def ask(
+    model_admin: BackOfficeAdmin,
+    request: HttpRequest,
+    question: Question,
+    act: Callable[[dict[str, Any]], str],
+    *,
+    record: Model | None = None,
+    is_answered: bool | None = None,
+) -> HttpResponse:
+    """Show the question; when it is answered call `act` with the form's data and show the message it returns.
+
+    What a service refuses is shown as a message on the page one comes back to: its state has changed.
+    """
+    answered = request.method == "POST" if is_answered is None else is_answered
+    form = (
+        question.form(request.POST if answered else None, initial=question.initial) if question.form else None
+    )
+    if answered and (form is None or form.is_valid()):
+        try:
+            model_admin.tell(request, act(form.cleaned_data if form else {}))
+        except Refused as refused:
+            model_admin.tell(request, refused.message, refused=True)
+        return HttpResponseRedirect(page_of(model_admin, record))
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": question.title,
+        "question": question,
+        "form": form,
+        "opts": model_admin.opts,
+        "original": record,
+        "back": page_of(model_admin, record),
+    }
+    return TemplateResponse(request, "admin/confirm.html", context)
+
+
+def page_of(model_admin: BackOfficeAdmin, record: Model | None = None) -> str:
+    opts = model_admin.opts
+    view = f"admin:{opts.app_label}_{opts.model_name}_"
+    return reverse(f"{view}change", args=[record.pk]) if record is not None else reverse(f"{view}changelist")

@@ -1,0 +1,1 @@
+from apps.customers.admin import customer as customer

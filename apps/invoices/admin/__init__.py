@@ -1,0 +1,3 @@
+from apps.invoices.admin import billing_settings as billing_settings
+from apps.invoices.admin import invoice as invoice
+from apps.invoices.admin import panels as panels

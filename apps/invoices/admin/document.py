@@ -1,0 +1,104 @@
+"""An invoice as its page shows it: plain values for the template, two queries."""
+
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from apps.core.admin.display import NOTHING, day_text, instant_text, period_text, quantity_text, rate_text
+from apps.core.money import money_display
+from apps.invoices.models import Invoice, InvoiceLine
+from apps.invoices.selectors import billing_settings
+
+EVENTS = "admin:usage_usageevent_changelist"
+
+
+def document_of(request: HttpRequest, invoice: Invoice) -> dict[str, Any]:
+    """Parties are those frozen in the invoice, or for a draft those it would be issued with now."""
+    zone = invoice.customer.time_zone
+    may_see_events = request.user.has_perm("usage.view_usageevent")
+    lines = invoice.lines.select_related("price__meter", "price__plan_version__plan")
+    return {
+        "number": invoice.number or "Draft invoice",
+        "status": invoice.get_status_display(),
+        "total": invoice.total_display,
+        "currency": invoice.currency,
+        "zone": zone,
+        "period": period_text(invoice.period_start, invoice.period_end, zone),
+        "due": day_text(invoice.due_on),
+        "issued": instant_text(invoice.finalized_at, zone),
+        "finalize_due": instant_text(invoice.finalize_due_at, zone),
+        "cutoff": instant_text(invoice.usage_cutoff_at, zone),
+        **parties(invoice),
+        "lines": [line_of(line, invoice, zone, may_see_events) for line in lines],
+    }
+
+
+def parties(invoice: Invoice) -> dict[str, str]:
+    if not invoice.is_draft:
+        return {
+            "seller": joined(invoice.seller_name, invoice.seller_address, invoice.seller_tax_id),
+            "customer_name": invoice.customer_name,
+            "buyer": joined(invoice.customer_address, invoice.customer_tax_id),
+        }
+    settings, customer = billing_settings(), invoice.customer
+    return {
+        "seller": joined(settings.legal_name, settings.address, settings.tax_id),
+        "customer_name": customer.name,
+        "buyer": joined(*customer.address_lines, customer.tax_id),
+    }
+
+
+def joined(*parts: str) -> str:
+    return "\n".join(part for part in parts if part)
+
+
+def line_of(line: InvoiceLine, invoice: Invoice, zone: str, may_see_events: bool) -> dict[str, Any]:
+    is_metered = line.kind != InvoiceLine.Kind.FLAT
+    return {
+        "description": line.description,
+        "plan": str(line.price.plan_version),
+        "is_late": line.kind == InvoiceLine.Kind.ADJUSTMENT,
+        # A line names its period only where it is not the invoice's.
+        "period": ""
+        if (line.period_start, line.period_end) == (invoice.period_start, invoice.period_end)
+        else period_text(line.period_start, line.period_end, zone),
+        "quantity": f"{quantity_text(line.quantity)} {units(line)}" if is_metered else NOTHING,
+        "unit_price": rate_text(line.unit_amount, invoice.currency) if is_metered else NOTHING,
+        "amount": money_display(line.amount, invoice.currency),
+        "unrounded": quantity_text(line.unrounded_amount),
+        "steps": [step_of(step) for step in line.steps],
+        "event_count": line.event_count,
+        "events_url": events_url(line, invoice) if is_metered and may_see_events else "",
+    }
+
+
+def units(line: InvoiceLine) -> str:
+    return line.unit if line.quantity == 1 else f"{line.unit}s"
+
+
+def step_of(step: dict[str, Any]) -> dict[str, str]:
+    """A stored row of the explanation; what does not apply is empty."""
+
+    def number(*names: str) -> str:
+        return next((quantity_text(Decimal(step[name])) for name in names if name in step), "")
+
+    return {
+        "description": step["description"],
+        "quantity": number("quantity"),
+        "rate": number("unit_amount", "flat_amount", "rate"),
+        "amount": number("amount"),
+    }
+
+
+def events_url(line: InvoiceLine, invoice: Invoice) -> str:
+    """The events behind a line: the customer's, of the line's meter, in the line's half-open period."""
+    query = {
+        "customer__id__exact": invoice.customer_id,
+        "meter": line.price.meter_id,
+        "timestamp__gte": line.period_start.isoformat(),
+        "timestamp__lt": line.period_end.isoformat(),
+    }
+    return f"{reverse(EVENTS)}?{urlencode(query)}"

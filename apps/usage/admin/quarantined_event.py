@@ -1,0 +1,164 @@
+"""Quarantine: events that nobody can be billed for yet, why, and how to let them count."""
+
+import json
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, FieldTextFilter, RangeDateTimeFilter
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+
+from apps.core import clock
+from apps.core.admin.base import FactAdmin
+from apps.core.admin.confirmation import Question, ask
+from apps.core.admin.display import age_text, badge, code, instant_column, instant_text
+from apps.core.admin_sites import tenant_site
+from apps.usage.models import QuarantinedEvent
+from apps.usage.services.replay_quarantine import Replayed, replay_quarantine
+
+Reason = QuarantinedEvent.Reason
+MAY_REPLAY = "usage.change_quarantinedevent"
+WHAT_TO_DO = {
+    Reason.UNKNOWN_CUSTOMER: "No customer has the external ID {customer!r}. Create the customer, then replay.",
+    Reason.UNKNOWN_METER: "No meter in use counts events named {event!r}. Create a meter for them, then replay.",
+    Reason.MISSING_VALUE: "The meters for {event!r} sum a property that this event does not have. "
+    "Create a meter that fits, then replay; or have the app send the property with a new event.",
+}
+
+
+class QuarantinedEventAdmin(FactAdmin):
+    list_display = (
+        "event_id_shown",
+        "reason_shown",
+        "event_shown",
+        "customer_shown",
+        "state",
+        "age",
+        "timestamp_shown",
+    )
+    list_filter = (
+        ("status", ChoicesDropdownFilter),
+        ("reason", ChoicesDropdownFilter),
+        ("customer_reference", FieldTextFilter),
+        ("event_name", FieldTextFilter),
+        ("received_at", RangeDateTimeFilter),
+    )
+    search_fields = ("event_id", "customer_reference", "event_name")
+    search_help_text = "Event ID, customer or event"
+    ordering = ("-received_at", "-id")
+    actions = ("replay_selected",)
+    actions_list = ("replay_all",)
+    actions_detail = ("replay",)
+    fields = (
+        "state", "what_to_do", "event_id_shown", "source", "event_shown", "customer_shown", "timestamp_shown",
+        "received_at_shown", "replayed_at_shown", "payload",
+    )  # fmt: skip
+
+    timestamp_shown = instant_column("timestamp", "Time")
+    received_at_shown = instant_column("received_at", "Received")
+
+    @display(description="Event ID", ordering="event_id")
+    def event_id_shown(self, event: QuarantinedEvent) -> str:
+        return code(event.event_id)
+
+    @display(description="Reason", ordering="reason")
+    def reason_shown(self, event: QuarantinedEvent) -> str:
+        return event.get_reason_display()
+
+    @display(description="Event", ordering="event_name")
+    def event_shown(self, event: QuarantinedEvent) -> str:
+        return code(event.event_name)
+
+    @display(description="Customer", ordering="customer_reference")
+    def customer_shown(self, event: QuarantinedEvent) -> str:
+        return code(event.customer_reference)
+
+    @display(description="Status", ordering="status")
+    def state(self, event: QuarantinedEvent) -> str:
+        return badge(event.get_status_display())
+
+    @display(description="Age", ordering="received_at")
+    def age(self, event: QuarantinedEvent) -> str:
+        return age_text(event.received_at, clock.now())
+
+    @display(description="Replayed")
+    def replayed_at_shown(self, event: QuarantinedEvent) -> str:
+        return instant_text(event.replayed_at)
+
+    @display(description="Why")
+    def what_to_do(self, event: QuarantinedEvent) -> str:
+        return WHAT_TO_DO[Reason(event.reason)].format(
+            customer=event.customer_reference, event=event.event_name
+        )
+
+    @display(description="Properties")
+    def payload(self, event: QuarantinedEvent) -> str:
+        text = json.dumps(event.properties, indent=2, ensure_ascii=False, default=str)
+        return format_html('<pre class="ch-pre">{}</pre>', text)
+
+    def get_list_display_links(self, request: HttpRequest, list_display: Any) -> Any:
+        return ("event_id_shown",)
+
+    # Replay
+
+    def has_replay_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.has_perm(MAY_REPLAY))
+
+    def is_on_offer(self, action: str, record: QuarantinedEvent) -> bool:
+        return record.status == QuarantinedEvent.Status.WAITING
+
+    @action(
+        description="Replay all that wait",
+        icon="replay",
+        variant=ActionVariant.PRIMARY,
+        permissions=[MAY_REPLAY],
+    )
+    def replay_all(self, request: HttpRequest) -> HttpResponse:
+        events = QuarantinedEvent.objects.filter(status=QuarantinedEvent.Status.WAITING)
+        return self.ask_to_replay(request, events)
+
+    @action(description="Replay", icon="replay", variant=ActionVariant.PRIMARY, permissions=[MAY_REPLAY])
+    def replay(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        event = self.get_object(request, object_id)
+        return self.ask_to_replay(request, QuarantinedEvent.objects.filter(pk=event.pk), record=event)
+
+    @action(description="Replay selected events", permissions=["replay"])
+    def replay_selected(self, request: HttpRequest, queryset: QuerySet[QuarantinedEvent]) -> HttpResponse:
+        """Selected, or all that match the filters when "select all" was chosen."""
+        names = ("action", "_selected_action", "select_across", "index")
+        hidden = [(name, value) for name in names for value in request.POST.getlist(name)]
+        return self.ask_to_replay(request, queryset, hidden=hidden, is_answered="confirmed" in request.POST)
+
+    def ask_to_replay(
+        self,
+        request: HttpRequest,
+        events: QuerySet[QuarantinedEvent],
+        *,
+        record: QuarantinedEvent | None = None,
+        hidden: list[tuple[str, str]] | None = None,
+        is_answered: bool | None = None,
+    ) -> HttpResponse:
+        waiting = events.order_by().filter(status=QuarantinedEvent.Status.WAITING).count()
+
+        def act(_: dict[str, Any]) -> str:
+            return sentence(replay_quarantine(events=events, now=clock.now()))
+
+        question = Question(
+            title="Replay events?",
+            text="Each is tried again with the time it first came with. Those whose customer and meter exist now count; "
+            "the others stay in quarantine.",
+            facts={"Waiting events": f"{waiting:,}"},
+            button="Replay",
+            hidden=hidden or [],
+        )
+        return ask(self, request, question, act, record=record, is_answered=is_answered)
+
+
+def sentence(replayed: Replayed) -> str:
+    counted = f"{replayed.replayed:,} event{'' if replayed.replayed == 1 else 's'} replayed"
+    return f"{counted}; {replayed.waiting:,} still waiting." if replayed.waiting else f"{counted}."
+
+
+tenant_site.register(QuarantinedEvent, QuarantinedEventAdmin)
