@@ -14,7 +14,10 @@ class InvoicesConfig(AppConfig):
 
         add_provisioning_step(provision.provision_billing)
         register_due_job(
-            name="open_subscriptions", rank=5, next_due_at=next_opening_at, run=close_periods.open_due_subscriptions
+            name="open_subscriptions",
+            rank=5,
+            next_due_at=next_opening_at,
+            run=close_periods.open_due_subscriptions,
         )
         register_due_job(
             name="close_periods", rank=10, next_due_at=next_boundary_at, run=close_periods.close_due_periods

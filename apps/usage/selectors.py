@@ -102,6 +102,18 @@ def source_of(
     return parts, parameters
 
 
+def sources_over(customer_id: int, meter_ids: list[int], periods: list[Interval]) -> tuple[str, list[Any]]:
+    """The same for several periods, labelled by their number; empty when there is nothing to ask."""
+    parts: list[str] = []
+    parameters: list[Any] = []
+    for label, (start, end) in enumerate(periods):
+        if meter_ids and start < end:
+            more_parts, more_parameters = source_of(customer_id, meter_ids, start, end, label=label)
+            parts += more_parts
+            parameters += more_parameters
+    return " UNION ALL ".join(parts), parameters
+
+
 def quantities_over(
     *, customer_id: int, meter_ids: Iterable[int], periods: list[Interval]
 ) -> list[dict[int, Quantity]]:
@@ -111,18 +123,12 @@ def quantities_over(
     """
     wanted = sorted(set(meter_ids))
     found = [dict.fromkeys(wanted, ZERO) for _ in periods]
-    parts: list[str] = []
-    parameters: list[Any] = []
-    for label, (start, end) in enumerate(periods):
-        if wanted and start < end:
-            more_parts, more_parameters = source_of(customer_id, wanted, start, end, label=label)
-            parts += more_parts
-            parameters += more_parameters
-    if parts:
+    source, parameters = sources_over(customer_id, wanted, periods)
+    if source:
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT label, meter_id, trim_scale(sum(quantity)), sum(event_count)"
-                f" FROM ({' UNION ALL '.join(parts)}) AS part GROUP BY label, meter_id",
+                f" FROM ({source}) AS part GROUP BY label, meter_id",
                 parameters,
             )
             for label, meter_id, quantity, event_count in cursor.fetchall():
@@ -146,27 +152,21 @@ class DimensionQuantity:
     quantity: Quantity
 
 
-def quantities_by_dimension(
+def quantities_by_dimension_over(
     *, customer_id: int, meter_ids: Iterable[int], periods: list[Interval]
 ) -> list[dict[int, list[DimensionQuantity]]]:
-    """For each of `periods`, by meter, the totals by dimension values; the largest first. One statement for all."""
+    """As `quantities_over`, by dimension values, the largest first. Every meter has a list, be it empty."""
     wanted = sorted(set(meter_ids))
     found: list[dict[int, list[DimensionQuantity]]] = [{meter_id: [] for meter_id in wanted} for _ in periods]
-    parts: list[str] = []
-    parameters: list[Any] = []
-    for label, (start, end) in enumerate(periods):
-        if wanted and start < end:
-            more_parts, more_parameters = source_of(customer_id, wanted, start, end, label=label)
-            parts += more_parts
-            parameters += more_parameters
-    if parts:
+    source, parameters = sources_over(customer_id, wanted, periods)
+    if source:
         with connection.cursor() as cursor:
             cursor.execute(
                 'SELECT total.label, total.meter_id, total.dimension_set_id, dimensions."values"::text,'
                 " total.quantity, total.event_count FROM ("
                 "SELECT label, meter_id, dimension_set_id, trim_scale(sum(quantity)) AS quantity,"
                 " sum(event_count) AS event_count"
-                f" FROM ({' UNION ALL '.join(parts)}) AS part GROUP BY label, meter_id, dimension_set_id) AS total"
+                f" FROM ({source}) AS part GROUP BY label, meter_id, dimension_set_id) AS total"
                 " JOIN usage_dimensionset AS dimensions ON dimensions.id = total.dimension_set_id"
                 " ORDER BY total.quantity DESC, total.dimension_set_id",
                 parameters,
@@ -175,6 +175,16 @@ def quantities_by_dimension(
                 one = DimensionQuantity(set_id, json.loads(values), Quantity(quantity, int(count)))
                 found[label][meter_id].append(one)
     return found
+
+
+def quantities_by_dimension(
+    *, customer_id: int, meter_id: int, start: datetime, end: datetime
+) -> list[tuple[dict[str, str], Quantity]]:
+    """The same for one meter and one period."""
+    found = quantities_by_dimension_over(
+        customer_id=customer_id, meter_ids=[meter_id], periods=[(start, end)]
+    )[0]
+    return [(one.dimensions, one.quantity) for one in found[meter_id]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from apps.catalog.models import Meter, PlanVersion
-from apps.catalog.services import meters, plans
+from apps.catalog.services import meters, plans, versions
 from apps.catalog.services.plans import NewPrice
 from apps.core import clock
 from apps.customers.models import Customer
@@ -65,7 +65,7 @@ def make_plan(
                 make_meter(meter)
         prices = [per_unit("input_tokens", "0.0000025"), per_unit("output_tokens", "0.00001")]
     version = plans.create_plan(code=code, name=code.title(), currency=currency, prices=prices)
-    return plans.publish_version(version=version, now=clock.now()) if publish else version
+    return versions.publish_version(version=version, now=clock.now()) if publish else version
 
 
 def make_subscription(

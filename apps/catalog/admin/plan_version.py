@@ -12,7 +12,7 @@ from unfold.enums import ActionVariant
 from apps.catalog.admin.plan import to_version
 from apps.catalog.admin.prices import PriceInline, shown_prices
 from apps.catalog.models import PlanVersion
-from apps.catalog.services import plans
+from apps.catalog.services import versions
 from apps.core import clock
 from apps.core.admin.base import BackOfficeAdmin
 from apps.core.admin.confirmation import Question, ask
@@ -102,7 +102,7 @@ class PlanVersionAdmin(BackOfficeAdmin):
         version = self.get_object(request, object_id)
 
         def act(_: dict[str, Any]) -> str:
-            return f"{plans.publish_version(version=version, now=clock.now())} is published and on offer."
+            return f"{versions.publish_version(version=version, now=clock.now())} is published and on offer."
 
         question = Question(
             title=f"Publish {version}?",
@@ -122,7 +122,7 @@ class PlanVersionAdmin(BackOfficeAdmin):
         version = self.get_object(request, object_id)
 
         def act(_: dict[str, Any]) -> str:
-            return f"{plans.archive_version(version=version)} is off offer."
+            return f"{versions.archive_version(version=version)} is off offer."
 
         question = Question(
             title=f"Archive {version}?",
@@ -142,18 +142,7 @@ class PlanVersionAdmin(BackOfficeAdmin):
         made: list[PlanVersion] = []
 
         def act(_: dict[str, Any]) -> str:
-            prices = [
-                plans.NewPrice(
-                    code=price.code,
-                    name=price.name,
-                    model=price.model,
-                    meter=price.meter.code if price.meter else "",
-                    unit_amount=price.unit_amount,
-                    flat_amount=price.flat_amount,
-                )
-                for price in version.prices.select_related("meter")
-            ]
-            made.append(plans.draft_version(plan=version.plan, currency=version.currency, prices=prices))
+            made.append(versions.duplicate_version(version=version, price_book=version.price_book))
             return f"{made[0]} is a draft with the prices of {version}. Change them, then publish it."
 
         question = Question(

@@ -18,7 +18,7 @@ from apps.catalog.api.serializers import (
     PlanVersionOutput,
 )
 from apps.catalog.models import Meter, Plan, PlanVersion
-from apps.catalog.services import meters, plans
+from apps.catalog.services import meters, plans, versions
 from apps.core import clock
 from apps.core.api.idempotency import idempotent
 
@@ -106,4 +106,4 @@ class PlanVersionPublish(APIView):
     def post(self, request: Request, code: str, number: int) -> Response:
         """Freeze a draft and offer it. Its prices can't be changed any more."""
         version = get_object_or_404(PlanVersion, plan__code=code, number=number)
-        return Response(PlanVersionOutput(plans.publish_version(version=version, now=clock.now())).data)
+        return Response(PlanVersionOutput(versions.publish_version(version=version, now=clock.now())).data)

@@ -8,7 +8,7 @@ from django.db.models import Max
 
 from apps.audit.services.record import record
 from apps.catalog.definitions import definition_of
-from apps.catalog.models import PlanVersion, PriceBook
+from apps.catalog.models import PlanVersion, PriceBook, PriceFilter, PriceTier
 from apps.catalog.services.plans import refuse
 from apps.core.errors import Refused
 from apps.rating import DefinitionError, Problem
@@ -82,7 +82,7 @@ def archive_version(*, version: PlanVersion) -> PlanVersion:
 def duplicate_version(
     *, version: PlanVersion, price_book: PriceBook | None = None, is_negotiated: bool = False
 ) -> PlanVersion:
-    """Copy a version with its prices, tiers and filters into the plan's next draft, for a book or a customer perhaps."""
+    """Copy a version with all of its prices into the plan's next draft, for a book or a customer perhaps."""
     plan = type(version.plan).objects.select_for_update().get(pk=version.plan_id)
     latest = plan.versions.aggregate(number=Max("number"))["number"]
     book = None if is_negotiated else price_book
@@ -93,17 +93,15 @@ def duplicate_version(
         price_book=book,
         is_negotiated=is_negotiated,
     )
-    for price in version.prices.prefetch_related("tiers", "filters"):
+    for price in version.prices.all():
         tiers, filters = list(price.tiers.all()), list(price.filters.all())
-        price.pk = None
-        price._state.adding = True
-        price._prefetched_objects_cache = {}
-        price.plan_version = copy
+        price.pk, price._state.adding, price.plan_version = None, True, copy
         price.save()
-        for row in (*tiers, *filters):
-            row.pk = None
-            row._state.adding = True
-            row.price = price
-            row.save()
+        for tier in tiers:
+            tier.pk, tier._state.adding, tier.price = None, True, price
+        for one in filters:
+            one.pk, one._state.adding, one.price = None, True, price
+        PriceTier.objects.bulk_create(tiers)
+        PriceFilter.objects.bulk_create(filters)
     record(action="plan_version.drafted", target=copy, changes={"copied_from": str(version)})
     return copy

@@ -66,7 +66,9 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     """DRF's EXCEPTION_HANDLER. What is not known here becomes a 500 through `handler500`, without its text."""
     if isinstance(error, Refused):
         set_rollback()
-        body = document(status=error.status, code=error.code, detail=error.message, param=error.param, errors=error.errors)
+        body = document(
+            status=error.status, code=error.code, detail=error.message, param=error.param, errors=error.errors
+        )
         return Response(body, status=error.status, content_type=CONTENT_TYPE)
     if isinstance(error, Http404):
         error = exceptions.NotFound("There is no such object.")

@@ -5,7 +5,7 @@ from django_tenants.utils import schema_context, tenant_context
 
 from apps.access.models import StaffUser
 from apps.catalog.models import Meter, Plan, PlanVersion
-from apps.catalog.services import meters, plans
+from apps.catalog.services import meters, plans, versions
 from apps.core import clock
 from apps.customers.models import Customer
 from apps.customers.services import customers
@@ -92,4 +92,4 @@ def provide_plan(demo: DemoPlan) -> None:
             description=demo.description,
         )
     if version.is_draft:
-        plans.publish_version(version=version, now=clock.now())
+        versions.publish_version(version=version, now=clock.now())

@@ -14,7 +14,7 @@ from apps.usage.selectors import (
     DimensionQuantity,
     Part,
     first_quantities,
-    quantities_by_dimension,
+    quantities_by_dimension_over,
     quantities_by_unit_amount,
 )
 
@@ -33,7 +33,9 @@ class Taken:
 
     def part(self, customer_id: int) -> Part:
         assert self.price.meter_id is not None
-        return Part(customer_id, self.price.meter_id, self.dimension_set_ids, self.period.start, self.period.end)
+        return Part(
+            customer_id, self.price.meter_id, self.dimension_set_ids, self.period.start, self.period.end
+        )
 
     def add(self, one: DimensionQuantity) -> None:
         self.quantity += one.quantity.quantity
@@ -54,7 +56,7 @@ def share_out(*, customer_id: int, segments: list[Segment], prices: dict[int, li
     """Give each part of the usage to exactly one price. One statement for all segments, so one snapshot."""
     metered = {version_id: [one for one in rows if one.is_metered] for version_id, rows in prices.items()}
     meter_ids = {one.meter_id for rows in metered.values() for one in rows if one.meter_id is not None}
-    used = quantities_by_dimension(
+    used = quantities_by_dimension_over(
         customer_id=customer_id,
         meter_ids=meter_ids,
         periods=[(segment.period.start, segment.period.end) for segment in segments],

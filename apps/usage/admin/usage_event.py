@@ -1,6 +1,5 @@
 """Usage events: facts, read only. The table may hold hundreds of millions of rows, so nothing here counts them."""
 
-
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
