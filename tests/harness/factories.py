@@ -79,7 +79,7 @@ def make_subscription(
         customer=customer or make_customer(),
         plan_version=plan_version or make_plan(),
         started_at=started_at,
-        now=clock.now(),
+        now=started_at,
         billing_anchor=billing_anchor,
     )
 

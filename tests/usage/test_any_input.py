@@ -120,7 +120,19 @@ def test_no_other_post_breaks_on_junk_either(
     chat: Customer, acme_api: Api, sandbox_api: Api, path: str
 ) -> None:
     fields = sorted(
-        {*GOOD, *["email", "time_zone", "country", "metadata", "value_property", "dimensions", "unit", "description"]}
+        {
+            *GOOD,
+            *[
+                "email",
+                "time_zone",
+                "country",
+                "metadata",
+                "value_property",
+                "dimensions",
+                "unit",
+                "description",
+            ],
+        }
     )
     fields += ["version", "started_at", "billing_anchor", "to"]
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.admin.checks import ModelAdminChecks
 from django.db.models import Model
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
@@ -19,6 +20,9 @@ class BackOfficeAdmin(ModelAdmin):
     `is_recorded_by_service` says that saving calls a service, which leaves its own audit entry.
     `delete` is off unless a page says otherwise: what money may refer to is archived.
     """
+
+    # Unfold's own checks look permissions up in the database, which has no tables before the first migration.
+    checks_class = ModelAdminChecks
 
     is_recorded_by_service = False
     list_per_page = 50
