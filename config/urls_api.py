@@ -2,11 +2,22 @@
 
 from django.urls import path
 
+from apps.catalog.api.preview import PricePreview
+from apps.catalog.api.references import (
+    FeatureDetail,
+    FeatureList,
+    PriceBookDetail,
+    PriceBookList,
+    ProductDetail,
+    ProductList,
+)
 from apps.catalog.api.views import (
     MeterDetail,
     MeterList,
     PlanDetail,
     PlanList,
+    PlanVersionArchive,
+    PlanVersionDetail,
     PlanVersionList,
     PlanVersionPublish,
 )
@@ -33,6 +44,19 @@ urlpatterns = [
         PlanVersionPublish.as_view(),
         name="plan-version-publish",
     ),
+    path("plans/<str:code>/versions/<int:number>", PlanVersionDetail.as_view(), name="plan-version"),
+    path(
+        "plans/<str:code>/versions/<int:number>/archive",
+        PlanVersionArchive.as_view(),
+        name="plan-version-archive",
+    ),
+    path("prices/preview", PricePreview.as_view(), name="price-preview"),
+    path("products", ProductList.as_view(), name="products"),
+    path("products/<str:code>", ProductDetail.as_view(), name="product"),
+    path("features", FeatureList.as_view(), name="features"),
+    path("features/<str:code>", FeatureDetail.as_view(), name="feature"),
+    path("price_books", PriceBookList.as_view(), name="price-books"),
+    path("price_books/<str:code>", PriceBookDetail.as_view(), name="price-book"),
     path("subscriptions", SubscriptionList.as_view(), name="subscriptions"),
     path("subscriptions/<str:public_id>", SubscriptionDetail.as_view(), name="subscription"),
     path("invoices", InvoiceList.as_view(), name="invoices"),

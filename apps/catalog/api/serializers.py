@@ -1,10 +1,15 @@
 """Meters, plans and prices in and out."""
 
+from typing import Any
+
 from rest_framework import serializers
 
-from apps.catalog.models import Meter, Plan, PlanVersion, Price
+from apps.catalog.definitions import definition_document
+from apps.catalog.models import Feature, Meter, Plan, PlanVersion, Price, PriceBook, Product
 from apps.catalog.models.meter import MAX_DIMENSIONS
-from apps.core.api.fields import PlainDecimalField, StrictSerializer
+from apps.catalog.services.plans import NewPrice
+from apps.catalog.services.versions import Existing
+from apps.core.api.fields import StrictSerializer
 from apps.core.validators import code_validator, validate_currency
 
 
@@ -36,26 +41,75 @@ class MeterInput(StrictSerializer):
     unit = serializers.CharField(max_length=40, default="unit")
 
 
-class PriceOutput(serializers.ModelSerializer[Price]):
-    meter = serializers.CharField(source="meter.code", allow_null=True, default=None)
-    unit_amount = PlainDecimalField(allow_null=True)
-    flat_amount = PlainDecimalField(allow_null=True)
+class PriceOutput(serializers.Serializer[Price]):
+    """A price: what names and places it, then its definition as POST /prices/preview takes it."""
 
-    class Meta:
-        model = Price
-        fields = ["code", "name", "model", "meter", "unit_amount", "flat_amount"]
+    code = serializers.CharField()
+    name = serializers.CharField()
+    model = serializers.ChoiceField(Price.Model.choices)
+    meter = serializers.CharField(allow_null=True)
+    billing_timing = serializers.ChoiceField(Price.Timing.choices)
+    filters = serializers.DictField(child=serializers.ListField(child=serializers.CharField()))
+    unit_amount = serializers.CharField(allow_null=True)
+    flat_amount = serializers.CharField(allow_null=True)
+    tiers = serializers.ListField(child=serializers.DictField(), required=False)
+
+    def to_representation(self, instance: Price) -> dict[str, Any]:
+        document = {
+            "code": instance.code,
+            "name": instance.name,
+            "meter": instance.meter.code if instance.meter else None,
+            "billing_timing": instance.billing_timing,
+            "filters": {one.dimension: one.values for one in instance.filters.all()},
+            # The two that most prices have are always there.
+            "unit_amount": None,
+            "flat_amount": None,
+            **definition_document(instance),
+        }
+        if instance.unit_amount_property:
+            document["unit_amount_property"] = instance.unit_amount_property
+        return document
 
 
-class PriceInput(StrictSerializer):
+class PriceInput(serializers.Serializer[Any]):
+    """What names and places a price. Every other field is part of its definition and is read by rating."""
+
     code = serializers.CharField(max_length=63, validators=[code_validator])
     name = serializers.CharField(max_length=120)
     model = serializers.ChoiceField(Price.Model.choices)
-    meter = serializers.CharField(required=False, default="")
-    unit_amount = PlainDecimalField(required=False, allow_null=True, min_value=0)
-    flat_amount = PlainDecimalField(required=False, allow_null=True, min_value=0)
+    meter = serializers.CharField(
+        required=False, allow_null=True, help_text="A meter's code; none for a flat fee."
+    )
+    billing_timing = serializers.ChoiceField(Price.Timing.choices, required=False)
+    unit_amount_property = serializers.CharField(max_length=127, required=False)
+    filters = serializers.DictField(
+        child=serializers.ListField(child=serializers.CharField(max_length=255), allow_empty=False),
+        required=False,
+    )
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, dict):
+            raise serializers.ValidationError({"non_field_errors": ["A price is an object."]})
+        placed = super().to_internal_value(
+            {name: value for name, value in data.items() if name in self.fields}
+        )
+        more = {name: value for name, value in data.items() if name not in self.fields}
+        return NewPrice(
+            code=placed["code"],
+            name=placed["name"],
+            model=placed["model"],
+            meter=placed.get("meter") or "",
+            billing_timing=placed.get("billing_timing") or Price.Timing.ARREARS,
+            unit_amount_property=placed.get("unit_amount_property") or "",
+            filters=placed.get("filters") or {},
+            more=more,
+        )
 
 
 class PlanVersionInput(StrictSerializer):
+    price_book = serializers.SlugRelatedField(
+        slug_field="code", queryset=PriceBook.objects.all(), required=False, allow_null=True
+    )
     currency = serializers.CharField(max_length=3, default="USD", validators=[validate_currency])
     prices = PriceInput(many=True)
 
@@ -64,20 +118,98 @@ class PlanInput(PlanVersionInput):
     code = serializers.CharField(max_length=63, validators=[code_validator])
     name = serializers.CharField(max_length=120)
     description = serializers.CharField(required=False, allow_blank=True)
+    product = serializers.SlugRelatedField(
+        slug_field="code", queryset=Product.objects.all(), required=False, allow_null=True
+    )
+
+
+class PublishInput(StrictSerializer):
+    existing = serializers.ChoiceField(
+        Existing.choices, default=Existing.KEEP, help_text="What becomes of those on older versions."
+    )
 
 
 class PlanVersionOutput(serializers.ModelSerializer[PlanVersion]):
     plan = serializers.CharField(source="plan.code")
+    price_book = serializers.CharField(source="price_book.code", allow_null=True, default=None)
     prices = PriceOutput(many=True)
 
     class Meta:
         model = PlanVersion
-        fields = ["plan", "number", "status", "currency", "prices", "created_at", "published_at"]
+        fields = [
+            "plan",
+            "number",
+            "status",
+            "currency",
+            "price_book",
+            "is_negotiated",
+            "prices",
+            "created_at",
+            "published_at",
+        ]
 
 
 class PlanOutput(serializers.ModelSerializer[Plan]):
+    product = serializers.CharField(source="product.code", allow_null=True, default=None)
     versions = PlanVersionOutput(many=True)
 
     class Meta:
         model = Plan
-        fields = ["code", "name", "description", "versions", "created_at"]
+        fields = ["code", "name", "description", "product", "versions", "created_at"]
+
+
+class ProductSerializer(serializers.ModelSerializer[Product]):
+    class Meta:
+        model = Product
+        fields = ["code", "name", "description", "created_at"]
+        read_only_fields = ["created_at"]
+
+
+class FeatureSerializer(serializers.ModelSerializer[Feature]):
+    meter = serializers.SlugRelatedField(
+        slug_field="code", queryset=Meter.objects.all(), required=False, allow_null=True
+    )
+
+    class Meta:
+        model = Feature
+        fields = ["code", "name", "description", "meter", "created_at"]
+        read_only_fields = ["created_at"]
+
+
+class PriceBookSerializer(serializers.ModelSerializer[PriceBook]):
+    class Meta:
+        model = PriceBook
+        fields = ["code", "name", "storefront", "region", "currency"]
+
+
+class PreviewInput(StrictSerializer):
+    """Either `price` with its quantity, or `plan` with quantities by meter."""
+
+    currency = serializers.CharField(max_length=3, required=False)
+    quantity = serializers.CharField(required=False, help_text="A decimal string.")
+    event_count = serializers.IntegerField(required=False, min_value=0)
+    events = serializers.ListField(child=serializers.DictField(), required=False)
+    already_billed = serializers.DictField(required=False, allow_null=True)
+    price = serializers.DictField(required=False, help_text="model and its fields, as in a plan's prices.")
+    plan = serializers.CharField(required=False)
+    version = serializers.IntegerField(required=False, min_value=1)
+    quantities = serializers.DictField(
+        child=serializers.CharField(), required=False, help_text="By meter: decimal strings."
+    )
+
+
+class StepOutput(serializers.Serializer[Any]):
+    kind = serializers.CharField()
+    description = serializers.CharField()
+    quantity = serializers.CharField(required=False)
+    unit_amount = serializers.CharField(required=False)
+    flat_amount = serializers.CharField(required=False)
+    rate = serializers.CharField(required=False)
+    amount = serializers.CharField(required=False)
+
+
+class PreviewOutput(serializers.Serializer[Any]):
+    amount = serializers.CharField()
+    unrounded_amount = serializers.CharField(required=False)
+    currency = serializers.CharField()
+    steps = StepOutput(many=True, required=False)

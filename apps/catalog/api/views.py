@@ -1,6 +1,6 @@
 """/meters and /plans"""
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework.generics import ListAPIView
@@ -16,6 +16,7 @@ from apps.catalog.api.serializers import (
     PlanOutput,
     PlanVersionInput,
     PlanVersionOutput,
+    PublishInput,
 )
 from apps.catalog.models import Meter, Plan, PlanVersion
 from apps.catalog.services import meters, plans, versions
@@ -60,7 +61,9 @@ class PlanList(ListAPIView[Plan]):
     serializer_class = PlanOutput
 
     def get_queryset(self) -> QuerySet[Plan]:
-        return Plan.objects.prefetch_related("versions__prices__meter", "versions__plan")
+        return Plan.objects.select_related("product").prefetch_related(
+            Prefetch("versions", queryset=versions_with_prices())
+        )
 
     @extend_schema(request=PlanInput, responses={201: PlanVersionOutput})
     @idempotent
@@ -69,8 +72,17 @@ class PlanList(ListAPIView[Plan]):
         given = PlanInput(data=request.data)
         given.is_valid(raise_exception=True)
         fields = dict(given.validated_data)
-        prices = [plans.NewPrice(**price) for price in fields.pop("prices")]
-        return Response(PlanVersionOutput(plans.create_plan(**fields, prices=prices)).data, status=201)
+        return Response(PlanVersionOutput(plans.create_plan(**fields)).data, status=201)
+
+
+def versions_with_prices() -> QuerySet[PlanVersion]:
+    return PlanVersion.objects.select_related("plan", "price_book").prefetch_related(
+        "prices__meter", "prices__tiers", "prices__filters"
+    )
+
+
+def version_of(code: str, number: int) -> PlanVersion:
+    return get_object_or_404(versions_with_prices(), plan__code=code, number=number)
 
 
 class PlanDetail(APIView):
@@ -79,7 +91,8 @@ class PlanDetail(APIView):
     @extend_schema(responses=PlanOutput)
     def get(self, request: Request, code: str) -> Response:
         """Read a plan with its versions and prices."""
-        return Response(PlanOutput(get_object_or_404(Plan, code=code)).data)
+        plans_found = Plan.objects.prefetch_related(Prefetch("versions", queryset=versions_with_prices()))
+        return Response(PlanOutput(get_object_or_404(plans_found, code=code)).data)
 
 
 class PlanVersionList(APIView):
@@ -91,19 +104,54 @@ class PlanVersionList(APIView):
         """Draft the next version of a plan."""
         given = PlanVersionInput(data=request.data)
         given.is_valid(raise_exception=True)
-        prices = [plans.NewPrice(**price) for price in given.validated_data["prices"]]
-        version = plans.draft_version(
-            plan=get_object_or_404(Plan, code=code), currency=given.validated_data["currency"], prices=prices
-        )
+        version = plans.draft_version(plan=get_object_or_404(Plan, code=code), **given.validated_data)
         return Response(PlanVersionOutput(version).data, status=201)
 
 
 class PlanVersionPublish(APIView):
     write_scope = Scope.CATALOG_WRITE
 
-    @extend_schema(request=None, responses=PlanVersionOutput)
+    @extend_schema(request=PublishInput, responses=PlanVersionOutput)
     @idempotent
     def post(self, request: Request, code: str, number: int) -> Response:
         """Freeze a draft and offer it. Its prices can't be changed any more."""
-        version = get_object_or_404(PlanVersion, plan__code=code, number=number)
-        return Response(PlanVersionOutput(versions.publish_version(version=version, now=clock.now())).data)
+        given = PublishInput(data=request.data or {})
+        given.is_valid(raise_exception=True)
+        version = versions.publish_version(
+            version=version_of(code, number), now=clock.now(), existing=given.validated_data["existing"]
+        )
+        return Response(PlanVersionOutput(version).data)
+
+
+class PlanVersionDetail(APIView):
+    read_scope = Scope.CATALOG_READ
+    write_scope = Scope.CATALOG_WRITE
+
+    @extend_schema(responses=PlanVersionOutput)
+    def get(self, request: Request, code: str, number: int) -> Response:
+        """Read one version with its prices."""
+        return Response(PlanVersionOutput(version_of(code, number)).data)
+
+    @extend_schema(request=PlanVersionInput, responses=PlanVersionOutput)
+    def put(self, request: Request, code: str, number: int) -> Response:
+        """Replace the prices of a draft. A published version is frozen: 409."""
+        given = PlanVersionInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        plans.replace_prices(version=version_of(code, number), **given.validated_data)
+        return Response(PlanVersionOutput(version_of(code, number)).data)
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, code: str, number: int) -> Response:
+        """Throw a draft away. A published version stays: 409."""
+        plans.delete_draft(version=version_of(code, number))
+        return Response(status=204)
+
+
+class PlanVersionArchive(APIView):
+    write_scope = Scope.CATALOG_WRITE
+
+    @extend_schema(request=None, responses=PlanVersionOutput)
+    @idempotent
+    def post(self, request: Request, code: str, number: int) -> Response:
+        """Take a published version off offer. Those who are on it stay."""
+        return Response(PlanVersionOutput(versions.archive_version(version=version_of(code, number))).data)

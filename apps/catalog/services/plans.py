@@ -94,6 +94,50 @@ def draft_version(
     return version
 
 
+@transaction.atomic
+def replace_prices(
+    *, version: PlanVersion, currency: str, prices: Sequence[NewPrice], price_book: PriceBook | None = None
+) -> None:
+    """Write a draft anew. Raises `Refused` not_a_draft and what `draft_version` raises; then nothing has changed."""
+    version = locked_draft(version)
+    if price_book is not None and price_book.currency != currency:
+        raise Invalid(
+            "currency_mismatch",
+            f"The price book {price_book} is in {price_book.currency}.",
+            param="/currency",
+        )
+    remove_prices(version)
+    version.currency = currency
+    version.price_book = price_book
+    version.save(update_fields=["currency", "price_book"])
+    add_prices(version=version, prices=prices)
+    record(action="plan_version.changed", target=version)
+
+
+@transaction.atomic
+def delete_draft(*, version: PlanVersion) -> None:
+    """Raises `Refused` not_a_draft."""
+    version = locked_draft(version)
+    record(action="plan_version.deleted", target=version)
+    remove_prices(version)
+    version.delete()
+
+
+def locked_draft(version: PlanVersion) -> PlanVersion:
+    version = PlanVersion.objects.select_for_update(of=("self",)).select_related("plan").get(pk=version.pk)
+    if not version.is_draft:
+        raise Refused(
+            "not_a_draft", f"{version} is {version.status} and can't be changed; draft a new version."
+        )
+    return version
+
+
+def remove_prices(version: PlanVersion) -> None:
+    PriceTier.objects.filter(price__plan_version=version).delete()
+    PriceFilter.objects.filter(price__plan_version=version).delete()
+    version.prices.all().delete()
+
+
 def add_prices(*, version: PlanVersion, prices: Sequence[NewPrice]) -> None:
     """Check all prices, then write all of them: prices, tiers, filters in one statement each."""
     meters = {meter.code: meter for meter in Meter.objects.filter(archived_at__isnull=True)}

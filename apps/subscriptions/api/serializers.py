@@ -35,7 +35,11 @@ class SubscriptionInput(StrictSerializer):
     customer = serializers.CharField(help_text="The customer's id or external id.")
     plan = serializers.CharField(help_text="The plan's code.")
     version = serializers.IntegerField(
-        required=False, min_value=1, help_text="Default: the newest published one."
+        required=False, min_value=1, help_text="Default: what the price books offer."
+    )
+    storefront = serializers.ChoiceField(["web", "api", "in_app", "partner"], required=False)
+    region = serializers.CharField(
+        required=False, max_length=10, help_text="Default: the customer's country."
     )
     started_at = InstantField(required=False, help_text="Default: now. At most five years ago.")
     billing_anchor = serializers.ChoiceField(

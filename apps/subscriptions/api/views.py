@@ -16,6 +16,7 @@ from apps.customers.selectors import customer_by_reference
 from apps.subscriptions.api.filters import SubscriptionFilter
 from apps.subscriptions.api.serializers import SubscriptionInput, SubscriptionOutput
 from apps.subscriptions.models import Subscription
+from apps.subscriptions.selectors import version_for
 from apps.subscriptions.services import subscribe as subscribing
 
 
@@ -38,9 +39,19 @@ class SubscriptionList(ListAPIView[Subscription]):
         given.is_valid(raise_exception=True)
         fields = given.validated_data
         now = clock.now()
+        customer = customer_by_reference(fields["customer"])
+        if "version" in fields:
+            version = published_version(plan_code=fields["plan"], number=fields["version"])
+        else:
+            version = version_for(
+                customer=customer,
+                plan_code=fields["plan"],
+                storefront=fields.get("storefront", ""),
+                region=fields.get("region", ""),
+            )
         subscription = subscribing.subscribe(
-            customer=customer_by_reference(fields["customer"]),
-            plan_version=published_version(plan_code=fields["plan"], number=fields.get("version")),
+            customer=customer,
+            plan_version=version,
             started_at=fields.get("started_at") or now,
             now=now,
             billing_anchor=fields["billing_anchor"],
