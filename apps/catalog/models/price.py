@@ -39,8 +39,11 @@ class Price(models.Model):
             models.UniqueConstraint(fields=["plan_version", "code"], name="price_code_once_per_version"),
             models.CheckConstraint(
                 condition=(
-                    Q(model="flat", meter__isnull=True, flat_amount__gte=0, unit_amount__isnull=True)
-                    | Q(model="per_unit", meter__isnull=False, unit_amount__gte=0, flat_amount__isnull=True)
+                    # A comparison with NULL is not false, and a CHECK lets pass what is not false.
+                    Q(model="flat", meter__isnull=True, unit_amount__isnull=True)
+                    & Q(flat_amount__isnull=False, flat_amount__gte=0)
+                    | Q(model="per_unit", meter__isnull=False, flat_amount__isnull=True)
+                    & Q(unit_amount__isnull=False, unit_amount__gte=0)
                 ),
                 name="price_columns_fit_its_model",
                 violation_error_message=(
