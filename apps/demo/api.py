@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -34,7 +34,7 @@ class NotFoundError(ApiError):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where and as whom. An unanswered request is tried again for `patience` seconds; `tell` hears of it."""
+    """Where and as whom. An unanswered request is tried again for `patience` seconds; `tell` hears of it once."""
 
     base_url: str
     key: str
@@ -79,7 +79,7 @@ class Api:
     def now(self, customer: str) -> datetime:
         """The API's present instant: a sandbox has a clock of its own. Raises NotFoundError for an unknown customer."""
         upcoming = self.request("GET", f"/customers/{quote(customer)}/invoices/upcoming")
-        return datetime.fromisoformat(upcoming["as_of"])
+        return datetime.fromisoformat(upcoming["as_of"]).astimezone(UTC)
 
     def usage(self, customer: str, start: datetime, end: datetime) -> dict[str, dict[str, Any]]:
         """What each meter shows of a period, by the meter's code."""
@@ -115,8 +115,10 @@ class Api:
                     f"{self.endpoint.base_url} gives no answer ({trouble}). Is it running? "
                     "Call this again when it is: what has arrived is not counted twice."
                 )
-            if wait:
-                self.endpoint.tell(f"No answer ({trouble}); trying again …")
+            if wait == FIRST_WAIT_SECONDS:
+                self.endpoint.tell(
+                    f"No answer ({trouble}); trying for {self.endpoint.patience:.0f} seconds …"
+                )
             wait = min(max(wait * 2, FIRST_WAIT_SECONDS), LONGEST_WAIT_SECONDS)
 
     def _exchange(

@@ -56,7 +56,7 @@ def test_refuses_a_draft(in_acme: Tenant) -> None:
 
 
 def test_refuses_an_archived_version(in_acme: Tenant) -> None:
-    version = plans.archive_version(version=make_plan())
+    version = versions.archive_version(version=make_plan())
     assert version.status == PlanVersion.Status.ARCHIVED
     assert refusal(customer=make_customer(), plan_version=version) == "plan_version_not_on_offer"
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib.auth.models import Group, Permission
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
 
@@ -38,9 +38,12 @@ class RoleAdmin(BackOfficeAdmin):
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "permissions":
-            kwargs["queryset"] = Permission.objects.filter(content_type__app_label__in=APPS).select_related(
-                "content_type"
+            offered = Permission.objects.filter(content_type__app_label__in=APPS).exclude(
+                # Nothing is deleted here, and nobody writes the audit log.
+                Q(codename__startswith="delete_")
+                | (Q(content_type__app_label="audit") & ~Q(codename__startswith="view_"))
             )
+            kwargs["queryset"] = offered.select_related("content_type")
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
 

@@ -3,12 +3,21 @@
 from typing import Any
 
 from django import forms
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import BaseUserCreationForm
+from django.contrib.auth.models import Group
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 from unfold.decorators import display
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm
-from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
+from unfold.forms import AdminPasswordChangeForm
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminEmailInputWidget,
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from apps.access.models import StaffUser
 from apps.core import schema
@@ -36,8 +45,8 @@ class NewStaffForm(BaseUserCreationForm):
         return email
 
 
-class StaffUserAdmin(BackOfficeAdmin, UserAdmin):
-    form = UserChangeForm
+class StaffUserAdmin(BackOfficeAdmin, UserAdmin):  # type: ignore[misc]  # one base is without types
+    form = forms.ModelForm
     add_form = NewStaffForm
     change_password_form = AdminPasswordChangeForm
     list_display = ("email", "name", "roles_shown", "state", "last_login_shown")
@@ -46,7 +55,7 @@ class StaffUserAdmin(BackOfficeAdmin, UserAdmin):
     search_help_text = "Name or email"
     ordering = ("email",)
     filter_horizontal = ()
-    readonly_fields = ("last_login_shown", "date_joined_shown")
+    readonly_fields = ("password_shown", "last_login_shown", "date_joined_shown")
     actions = None
 
     last_login_shown = instant_column("last_login", "Last sign-in")
@@ -56,6 +65,11 @@ class StaffUserAdmin(BackOfficeAdmin, UserAdmin):
     def roles_shown(self, user: StaffUser) -> str:
         names = [group.name for group in user.groups.all()]
         return ", ".join(["Everything (superuser)"] * user.is_superuser + names) or "None"
+
+    @display(description="Password")
+    def password_shown(self, user: StaffUser) -> str:
+        url = reverse("admin:auth_user_password_change", args=[user.pk])
+        return format_html('Kept as a hash. <a class="ch-link" href="{}">Set a new one</a>', url)
 
     @display(description="State", ordering="is_active")
     def state(self, user: StaffUser) -> str:
@@ -75,7 +89,7 @@ class StaffUserAdmin(BackOfficeAdmin, UserAdmin):
                 ("Access", {"fields": powers[1:]}),
             ]
         return [
-            (None, {"fields": ["email", "name", "password"]}),
+            (None, {"fields": ["email", "name", "password_shown"]}),
             ("Access", {"fields": powers}),
             ("History", {"fields": ["last_login_shown", "date_joined_shown"]}),
         ]
@@ -98,9 +112,19 @@ class StaffUserAdmin(BackOfficeAdmin, UserAdmin):
         return super().has_change_permission(request, obj)
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        field = super().formfield_for_manytomany(db_field, request, **kwargs)
-        if db_field.name == "groups" and field is not None:
-            field.label, field.help_text = "Roles", ""
+        if db_field.name != "groups":
+            return super().formfield_for_manytomany(db_field, request, **kwargs)
+        return forms.ModelMultipleChoiceField(
+            Group.objects.order_by("name"),
+            label="Roles",
+            required=False,
+            widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        )
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and isinstance(field.widget, RelatedFieldWidgetWrapper):
+            field.widget = field.widget.widget
         return field
 
     def get_list_filter(self, request: HttpRequest) -> Any:

@@ -7,7 +7,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import action, display
-from unfold.enums import ActionVariant
 
 from apps.catalog.models import Meter
 from apps.catalog.services import meters
@@ -98,7 +97,6 @@ class MeterAdmin(BackOfficeAdmin):
     @action(
         description="Archive",
         icon="archive",
-        variant=ActionVariant.DANGER,
         permissions=["catalog.change_meter"],
     )
     def archive(self, request: HttpRequest, object_id: str) -> HttpResponse:

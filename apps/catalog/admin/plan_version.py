@@ -29,7 +29,7 @@ class PlanVersionAdmin(BackOfficeAdmin):
     search_fields = ("plan__name", "plan__code")
     search_help_text = "Plan"
     ordering = ("-id",)
-    fields = ("plan", "number", "state", "currency", "published_at_shown")
+    fields = (("plan", "number"), ("state", "published_at_shown"), "currency")
     readonly_fields = ("plan", "number", "state", "published_at_shown")
     inlines = (PriceInline,)
     actions = None
@@ -115,7 +115,6 @@ class PlanVersionAdmin(BackOfficeAdmin):
     @action(
         description="Archive",
         icon="archive",
-        variant=ActionVariant.DANGER,
         permissions=["catalog.change_planversion"],
     )
     def archive(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -3,13 +3,14 @@
 from typing import Any
 
 from django import forms
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import TabularInline
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from apps.catalog.models import Meter, PlanVersion, Price
-from apps.core.admin.display import rate_text
+from apps.core.admin.display import per_million_text, rate_text
 from apps.rating import plain
 
 
@@ -39,6 +40,12 @@ class PriceInline(TabularInline):
             kwargs["queryset"] = Meter.objects.filter(archived_at__isnull=True)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if isinstance(getattr(field, "widget", None), RelatedFieldWidgetWrapper):
+            field.widget = field.widget.widget  # a meter is not made in the middle of a price list
+        return field
+
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(request.user.has_perm("catalog.change_planversion"))
 
@@ -52,6 +59,7 @@ def shown_prices(version: PlanVersion) -> list[dict[str, Any]]:
             "model": price.get_model_display(),
             "meter": price.meter,
             "amount": amount_of(price, version.currency),
+            "per_million": per_million_text(price.unit_amount, version.currency),
         }
         for price in prices
     ]
@@ -60,4 +68,4 @@ def shown_prices(version: PlanVersion) -> list[dict[str, Any]]:
 def amount_of(price: Price, currency: str) -> str:
     if price.meter is None:
         return f"{rate_text(price.flat_amount, currency)} a period"
-    return f"{rate_text(price.unit_amount, currency)} / {price.meter.unit}"
+    return f"{rate_text(price.unit_amount, currency)} per {price.meter.unit}"

@@ -9,7 +9,7 @@ from apps.catalog.models import Feature, Meter, Plan, PlanVersion, Price, PriceB
 from apps.catalog.models.meter import MAX_DIMENSIONS
 from apps.catalog.services.plans import NewPrice
 from apps.catalog.services.versions import Existing
-from apps.core.api.fields import StrictSerializer
+from apps.core.api.fields import StepOutput, StrictSerializer
 from apps.core.validators import code_validator, validate_currency
 
 
@@ -196,16 +196,6 @@ class PreviewInput(StrictSerializer):
     quantities = serializers.DictField(
         child=serializers.CharField(), required=False, help_text="By meter: decimal strings."
     )
-
-
-class StepOutput(serializers.Serializer[Any]):
-    kind = serializers.CharField()
-    description = serializers.CharField()
-    quantity = serializers.CharField(required=False)
-    unit_amount = serializers.CharField(required=False)
-    flat_amount = serializers.CharField(required=False)
-    rate = serializers.CharField(required=False)
-    amount = serializers.CharField(required=False)
 
 
 class PreviewOutput(serializers.Serializer[Any]):

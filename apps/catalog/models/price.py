@@ -129,7 +129,8 @@ class Price(models.Model):
                 condition=(
                     (~Q(model="flat") | Q(flat_amount__isnull=False))
                     & (~Q(model__in=["per_unit", "package"]) | Q(unit_amount__isnull=False))
-                    & (~Q(model="package") | Q(package_size__gt=0))
+                    # A comparison with NULL is not false, and a CHECK lets pass what is not false.
+                    & (~Q(model="package") | Q(package_size__isnull=False, package_size__gt=0))
                     & (~Q(model="percentage") | Q(rate__isnull=False))
                     & (~Q(model="cost_plus") | Q(multiplier__isnull=False))
                     & (~Q(model="dynamic") | ~Q(unit_amount_property=""))

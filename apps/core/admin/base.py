@@ -127,6 +127,8 @@ class BackOfficeAdmin(ModelAdmin):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> Any:
         record = kwargs.get("obj")
+        context["show_save_and_add_another"] = False
+        context["show_save_and_continue"] = record is not None and self.has_change_permission(request, record)
         if record is not None and request.method == "GET":
             context["panels"] = panels_of(self.opts.label_lower, request, record)
         return super().render_change_form(request, context, *args, **kwargs)
@@ -138,7 +140,7 @@ class BackOfficeAdmin(ModelAdmin):
 class FactAdmin(BackOfficeAdmin):
     """Rows that are facts: to be read, never added, changed or deleted by hand."""
 
-    actions = None
+    actions: Any = None
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -11,7 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from apps.core.money import money_display
-from apps.rating import grouped, plain
+from apps.rating import grouped, plain, round_amount
 
 NOTHING = "–"
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -65,13 +65,20 @@ def quantity_text(quantity: Decimal | int | None) -> str:
 
 
 def rate_text(amount: Decimal | None, currency: str) -> str:
-    """A price for one unit with all its decimals; tiny ones are told per million as well."""
-    if amount is None:
-        return NOTHING
-    per_unit = f"{currency} {plain(amount, 2)}"
-    if 0 < amount < Decimal("0.001"):
-        return f"{per_unit} ({money_display(amount * 1_000_000, currency)} per million)"
-    return per_unit
+    """A price for one unit with all its decimals."""
+    return NOTHING if amount is None else f"{currency} {plain(amount, 2)}"
+
+
+def per_million_text(amount: Decimal | None, currency: str) -> str:
+    """Tiny prices as people compare them; empty for others, and where it would not be exact."""
+    if amount is None or not 0 < amount < Decimal("0.001"):
+        return ""
+    million = amount * 1_000_000
+    return (
+        f"{money_display(million, currency)} per million"
+        if million == round_amount(million, currency)
+        else ""
+    )
 
 
 def badge(text: str, tone: str = "") -> SafeString:
@@ -108,4 +115,4 @@ def instant_column(field: str, description: str) -> Callable[..., Any]:
         return instant_text(getattr(record, field))
 
     column.__name__ = f"{field}_shown"
-    return display(column, description=description, ordering=field)  # type: ignore[no-any-return]
+    return display(column, description=description, ordering=field)

@@ -63,3 +63,15 @@ class StrictSerializer(serializers.Serializer[Any]):
                 }
             )
         return super().to_internal_value(data)
+
+
+class StepOutput(serializers.Serializer[Any]):
+    """A row of the explanation. The amounts of a line's rows add up to its unrounded amount."""
+
+    kind = serializers.CharField()
+    description = serializers.CharField()
+    quantity = serializers.CharField(required=False)
+    unit_amount = serializers.CharField(required=False)
+    flat_amount = serializers.CharField(required=False)
+    rate = serializers.CharField(required=False)
+    amount = serializers.CharField(required=False)

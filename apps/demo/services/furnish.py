@@ -19,8 +19,8 @@ from apps.demo.blueprint import (
     DemoPlan,
     DemoTenant,
 )
+from apps.demo.replays import EVENT_NAME
 from apps.demo.services import keys
-from apps.demo.services.replay import EVENT_NAME
 from apps.invoices.selectors import billing_settings
 from apps.tenants.models import Tenant
 from apps.tenants.selectors import tenant_by_slug

@@ -5,22 +5,21 @@ a worker that runs meanwhile can't bill half of it, and the subscription says th
 that is killed at any point is finished by the next one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from itertools import islice
 from zoneinfo import ZoneInfo
 
 from django_tenants.utils import tenant_context
 
 from apps.catalog.selectors import published_version
-from apps.core import clock
 from apps.core.periods import month_start
 from apps.customers.selectors import customer_by_reference
 from apps.demo.api import Endpoint
 from apps.demo.blueprint import TENANTS, DemoCustomer, DemoTenant
+from apps.demo.replays import EVENT_NAME, Replay
 from apps.demo.services import furnish, keys
-from apps.demo.services.replay import EVENT_NAME, Manner, Replay, ReplayError, is_complete, replay
+from apps.demo.services.replay import Manner, ReplayError, is_complete, replay
 from apps.invoices.services.close_periods import close_due_periods
 from apps.invoices.services.finalize_invoice import finalize_due_invoices
 from apps.subscriptions.models import Subscription
@@ -78,9 +77,9 @@ def seed_tenant(seeding: Seeding, demo: DemoTenant) -> bool:
             report_strangers(endpoint, demo)
             bring_in(seeding, endpoint, new, seeding.last_day_of_month)
             for one in new:
-                start_subscription(one, seeding.month_started_at)
+                start_subscription(seeding, one)
         # The work of the close job, without waiting for it.
-        closed, finalized = close_due_periods(clock.now()), finalize_due_invoices(clock.now())
+        closed, finalized = close_due_periods(seeding.now), finalize_due_invoices(seeding.now)
         if closed:
             seeding.say(f"{demo.slug}: {closed} periods closed, {finalized} invoices finalized")
         bring_in(seeding, endpoint, demo.customers, seeding.today)
@@ -91,11 +90,12 @@ def is_subscribed(one: DemoCustomer) -> bool:
     return Subscription.objects.filter(customer__external_id=one.external_id).exists()
 
 
-def start_subscription(one: DemoCustomer, started_at: datetime) -> None:
+def start_subscription(seeding: Seeding, one: DemoCustomer) -> None:
     subscribe(
         customer=customer_by_reference(one.external_id),
         plan_version=published_version(plan_code=one.plan.code, number=1),
-        started_at=started_at,
+        started_at=seeding.month_started_at,
+        now=seeding.now,
     )
 
 
@@ -115,16 +115,9 @@ def report_strangers(endpoint: Endpoint, demo: DemoTenant) -> None:
             api.report(events)
 
 
-def bring_in(
-    seeding: Seeding, endpoint: Endpoint, customers: list[DemoCustomer] | tuple[DemoCustomer, ...], day: date
-) -> None:
+def bring_in(seeding: Seeding, endpoint: Endpoint, customers: Sequence[DemoCustomer], day: date) -> None:
     """Replay the customers' calls on `day`, unless a run has done so."""
-    replays = [
-        Replay(
-            one.trace.name, one.external_id, one.trace.model, list(islice(one.trace.calls(), one.calls)), day
-        )
-        for one in customers
-    ]
+    replays = [Replay.of(one.trace, customer=one.external_id, day=day, calls=one.calls) for one in customers]
     with endpoint.connect() as api:
         replays = [one for one in replays if not is_complete(api, one)]
     if not replays:

@@ -7,7 +7,15 @@ from urllib.parse import urlencode
 from django.http import HttpRequest
 from django.urls import reverse
 
-from apps.core.admin.display import NOTHING, day_text, instant_text, period_text, quantity_text, rate_text
+from apps.core.admin.display import (
+    NOTHING,
+    day_text,
+    instant_text,
+    per_million_text,
+    period_text,
+    quantity_text,
+    rate_text,
+)
 from apps.core.money import money_display
 from apps.invoices.models import Invoice, InvoiceLine
 from apps.invoices.selectors import billing_settings
@@ -65,18 +73,17 @@ def line_of(line: InvoiceLine, invoice: Invoice, zone: str, may_see_events: bool
         "period": ""
         if (line.period_start, line.period_end) == (invoice.period_start, invoice.period_end)
         else period_text(line.period_start, line.period_end, zone),
-        "quantity": f"{quantity_text(line.quantity)} {units(line)}" if is_metered else NOTHING,
-        "unit_price": rate_text(line.unit_amount, invoice.currency) if is_metered else NOTHING,
+        "quantity": quantity_text(line.quantity) if is_metered else NOTHING,
+        "unit_price": f"{rate_text(line.unit_amount, invoice.currency)} per {line.unit}"
+        if is_metered
+        else NOTHING,
+        "per_million": per_million_text(line.unit_amount, invoice.currency) if is_metered else "",
         "amount": money_display(line.amount, invoice.currency),
         "unrounded": quantity_text(line.unrounded_amount),
         "steps": [step_of(step) for step in line.steps],
         "event_count": line.event_count,
         "events_url": events_url(line, invoice) if is_metered and may_see_events else "",
     }
-
-
-def units(line: InvoiceLine) -> str:
-    return line.unit if line.quantity == 1 else f"{line.unit}s"
 
 
 def step_of(step: dict[str, Any]) -> dict[str, str]:

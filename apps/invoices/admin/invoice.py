@@ -107,7 +107,7 @@ class InvoiceAdmin(FactAdmin):
         computed = compute.compute_invoice(subscription=invoice.subscription, period=invoice.period)
         question = Question(
             title=f"Finalize the invoice over {money_display(computed.total, invoice.currency)}?",
-            text="It takes the next number, and its lines and parties are frozen. A finalized invoice can't be changed.",
+            text="It takes the next number; its lines and parties are frozen and can't be changed any more.",
             facts={
                 "Customer": invoice.customer,
                 "Total": money_display(computed.total, invoice.currency),
@@ -140,7 +140,7 @@ class InvoiceAdmin(FactAdmin):
             totals[invoice.currency] += invoice.total
         question = Question(
             title=f"Finalize {len(drafts)} drafts?",
-            text="Usage is read once more for each, so that totals may still rise. Finalized invoices can't be changed.",
+            text="Usage is read once more for each, so totals may still rise. Afterwards they can't be changed.",
             facts={
                 f"Total in {currency}": money_display(total, currency)
                 for currency, total in sorted(totals.items())

@@ -4,20 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from apps.core.api.fields import PlainDecimalField
+from apps.core.api.fields import PlainDecimalField, StepOutput
 from apps.invoices.models import Invoice, InvoiceLine
-
-
-class StepOutput(serializers.Serializer[Any]):
-    """A row of the explanation. The amounts of a line's rows add up to its unrounded amount."""
-
-    kind = serializers.CharField()
-    description = serializers.CharField()
-    quantity = serializers.CharField(required=False)
-    unit_amount = serializers.CharField(required=False)
-    flat_amount = serializers.CharField(required=False)
-    rate = serializers.CharField(required=False)
-    amount = serializers.CharField(required=False)
 
 
 class LineOutput(serializers.ModelSerializer[InvoiceLine]):

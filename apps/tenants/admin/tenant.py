@@ -86,7 +86,7 @@ class TenantAdmin(BackOfficeAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
         hosts = Prefetch("domains", Domain.objects.order_by("-is_primary", "domain"))
-        return super().get_queryset(request).prefetch_related(hosts)  # type: ignore[no-any-return]
+        return super().get_queryset(request).prefetch_related(hosts)
 
     @display(description="Mode", ordering="is_sandbox")
     def mode_shown(self, tenant: Tenant) -> str:

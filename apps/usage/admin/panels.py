@@ -4,9 +4,11 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from apps.catalog.models import Meter
+from apps.core.admin.display import quantity_text
 from apps.core.admin.registry import COUNTED_AT_MOST, Panel, register_count, register_panel
 from apps.customers.models import Customer
-from apps.usage.models import QuarantinedEvent, UsageEvent
+from apps.usage.models import DimensionSet, QuarantinedEvent, UsageEvent
 
 SHOWN = 6
 
@@ -15,6 +17,24 @@ def events_of(request: HttpRequest, customer: Customer) -> dict[str, Any]:
     return {
         "events": list(UsageEvent.objects.filter(customer=customer).order_by("-timestamp")[:SHOWN]),
         "customer": customer,
+    }
+
+
+def readings_of(request: HttpRequest, event: UsageEvent) -> dict[str, Any]:
+    """What each meter read off the event, as it was when the event came in: meters come and go."""
+    meters = Meter.objects.in_bulk(event.meter_ids)
+    dimensions = DimensionSet.objects.in_bulk(event.dimension_set_ids)
+    return {
+        "readings": [
+            {
+                "meter": meters.get(meter_id),
+                "value": quantity_text(value),
+                "dimensions": dimensions.get(set_id),
+            }
+            for meter_id, value, set_id in zip(
+                event.meter_ids, event.values, event.dimension_set_ids, strict=True
+            )
+        ]
     }
 
 
@@ -27,5 +47,9 @@ def waiting() -> int:
 register_panel(
     "customers.customer",
     Panel(40, "admin/usage/usageevent/of_customer.html", "usage.view_usageevent", events_of),
+)
+register_panel(
+    "usage.usageevent",
+    Panel(10, "admin/usage/usageevent/readings.html", "usage.view_usageevent", readings_of, is_wide=True),
 )
 register_count("quarantine", waiting)

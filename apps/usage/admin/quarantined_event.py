@@ -147,8 +147,8 @@ class QuarantinedEventAdmin(FactAdmin):
 
         question = Question(
             title="Replay events?",
-            text="Each is tried again with the time it first came with. Those whose customer and meter exist now count; "
-            "the others stay in quarantine.",
+            text="Each is tried again with the time it first came with. Those whose customer and meter exist now "
+            "count; the others stay in quarantine.",
             facts={"Waiting events": f"{waiting:,}"},
             button="Replay",
             hidden=hidden or [],

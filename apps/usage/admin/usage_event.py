@@ -2,18 +2,16 @@
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html, format_html_join
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
-from apps.catalog.models import Meter
 from apps.core.admin.base import FactAdmin
 from apps.core.admin.display import code, instant_column, pairs, quantity_text
 from apps.core.admin_sites import tenant_site
 from apps.usage.admin.filters import EventNameFilter, MeterFilter
 from apps.usage.identity import event_key
-from apps.usage.models import DimensionSet, UsageEvent
+from apps.usage.models import UsageEvent
 
 
 class UsageEventAdmin(FactAdmin):
@@ -31,9 +29,11 @@ class UsageEventAdmin(FactAdmin):
     paginator = InfinitePaginator
     list_before_template = "admin/usage/usageevent/period.html"
     fields = (
-        "event_id_shown", "source", "event_shown", "customer", "timestamp_shown", "received_at_shown", "readings",
+        ("event_id_shown", "source"),
+        ("event_shown", "customer"),
+        ("timestamp_shown", "received_at_shown"),
         "properties_shown",
-    )  # fmt: skip
+    )
 
     timestamp_shown = instant_column("timestamp", "Time")
     received_at_shown = instant_column("received_at", "Received")
@@ -50,22 +50,6 @@ class UsageEventAdmin(FactAdmin):
     def counted(self, event: UsageEvent) -> str:
         """In the list: the values alone, by the order of the event's meters."""
         return " · ".join(quantity_text(value) for value in event.values)
-
-    @display(description="Counted as")
-    def readings(self, event: UsageEvent) -> str:
-        """What each meter read off the event, as it was when the event came in."""
-        meters = Meter.objects.in_bulk(event.meter_ids)
-        dimensions = DimensionSet.objects.in_bulk(event.dimension_set_ids)
-        rows = [
-            (meters.get(meter_id, "–"), quantity_text(value), dimensions.get(set_id, "–"))
-            for meter_id, value, set_id in zip(
-                event.meter_ids, event.values, event.dimension_set_ids, strict=True
-            )
-        ]
-        cells = format_html_join(
-            "", "<tr><th>{}</th><td class='ch-num'>{} <span class='ch-faint'>{}</span></td></tr>", rows
-        )
-        return format_html('<table class="ch-pairs">{}</table>', cells)
 
     @display(description="Properties")
     def properties_shown(self, event: UsageEvent) -> str:

@@ -9,10 +9,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from apps.demo.api import ApiError, Endpoint, NotFoundError
+from apps.demo.api import PATIENCE_SECONDS, ApiError, Endpoint, NotFoundError
 from apps.demo.placement import FutureDayError
+from apps.demo.replays import Replay
 from apps.demo.services import keys, replay
-from apps.demo.services.replay import NOT_TAKEN, TAKEN, Manner, Replay, Tally
+from apps.demo.services.replay import Manner
+from apps.demo.tally import VERDICTS, Tally
 from apps.demo.traces import TRACES
 
 DEFAULT_BASE_URL = "http://localhost:8000"
@@ -59,6 +61,7 @@ class Command(BaseCommand):
             base_url=options["base_url"].rstrip("/"),
             key=options["api_key"] or self.stored_key(options["tenant"]),
             compress=options["gzip"],
+            patience=PATIENCE_SECONDS,
             tell=progress.say,
         )
         traces = list(TRACES.values()) if options["trace"] == "both" else [TRACES[options["trace"]]]
@@ -66,9 +69,7 @@ class Command(BaseCommand):
         try:
             with endpoint.connect() as api:
                 day = options["day"] or api.now(traces[0].customer).date()
-            replays = [
-                Replay(trace.name, trace.customer, trace.model, list(trace.calls()), day) for trace in traces
-            ]
+            replays = [Replay.of(trace, customer=trace.customer, day=day) for trace in traces]
             tally = replay.replay(endpoint=endpoint, replays=replays, manner=manner, listen=progress.show)
             progress.end()
             with endpoint.connect() as api:
@@ -118,7 +119,7 @@ class Progress:
 
 
 def as_text(tally: Tally, usage: list[dict[str, Any]]) -> str:
-    lines = [", ".join(f"{getattr(tally, name):,} {name}" for name in (*TAKEN, *NOT_TAKEN))]
+    lines = [", ".join(f"{tally.counts[verdict]:,} {verdict}" for verdict in VERDICTS)]
     lines += [f"{tally.sent:,} events in {tally.seconds:.1f} s: {tally.per_second:,} a second"]
     lines += [f"{result['id']}: {result['status']}: {result['message']}" for result in tally.refusals]
     for one in usage:
@@ -129,6 +130,5 @@ def as_text(tally: Tally, usage: list[dict[str, Any]]) -> str:
 
 
 def as_json(tally: Tally, usage: list[dict[str, Any]]) -> str:
-    summary: dict[str, Any] = {name: getattr(tally, name) for name in (*TAKEN, *NOT_TAKEN)}
-    summary |= {"seconds": round(tally.seconds, 3), "events_per_second": tally.per_second}
+    summary = tally.counts | {"seconds": round(tally.seconds, 3), "events_per_second": tally.per_second}
     return json.dumps(summary | {"refusals": tally.refusals, "customers": usage})

@@ -1,7 +1,10 @@
 """`manage.py seed_demo`: the demo tenants with last month's invoices and today's usage. `make run` calls it."""
 
 import json
+import time
 from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -9,12 +12,16 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.core import clock
+from apps.core.errors import Refused
 from apps.core.locks import session_lock
 from apps.demo.api import ApiError
 from apps.demo.blueprint import OPERATOR_EMAIL, PASSWORD, DemoTenant
 from apps.demo.placement import FutureDayError
 from apps.demo.services import keys, seed
 from apps.demo.services.replay import ReplayError
+
+LOCK_SECONDS = 10
+LOCK_POLL_SECONDS = 0.2
 
 
 class Command(BaseCommand):
@@ -28,18 +35,30 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         base_url = options["base_url"].rstrip("/")
-        with session_lock("seed_demo") as is_held:
-            if not is_held:
-                raise CommandError("Another seed_demo is at work on this database.")
-            try:
+        try:
+            with only_one():
                 demos = seed.seed(base_url=base_url, now=clock.real_now(), say=self.say)
-            except (ApiError, ReplayError, FutureDayError) as error:
-                raise CommandError(str(error)) from error
+        except (ApiError, ReplayError, FutureDayError, Refused) as error:
+            raise CommandError(str(error)) from error
         answer = {"sign_in": sign_ins(demos, base_url), "api_keys": str(keys.keys_file())}
         self.stdout.write(json.dumps(answer))
 
     def say(self, message: str) -> None:
         self.stderr.write(message, style_func=str)
+
+
+@contextmanager
+def only_one() -> Iterator[None]:
+    """A killed run holds its lock until the database has noticed, so we wait for a moment."""
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        with session_lock("seed_demo") as is_held:
+            if is_held:
+                yield
+                return
+        if time.monotonic() > deadline:
+            raise CommandError("Another seed_demo is at work on this database.")
+        time.sleep(LOCK_POLL_SECONDS)
 
 
 def sign_ins(demos: list[DemoTenant], base_url: str) -> list[dict[str, str]]:

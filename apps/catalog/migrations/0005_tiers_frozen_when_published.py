@@ -46,5 +46,5 @@ DROP FUNCTION refuse_change_of_published_part();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("catalog", "0003_price_models")]
+    dependencies = [("catalog", "0004_price_models")]
     operations = [migrations.RunSQL(CREATE, DROP)]

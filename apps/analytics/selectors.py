@@ -1,0 +1,204 @@
+"""The numbers of the home page: a fixed number of statements, however many customers there are.
+
+"Accrued" is usage at the prices of the customers' plans: base fees are not spread over days, and nothing is
+rounded before the sum. The days are those of UTC, which the totals are kept in.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from django.db import connection
+from django.db.models import Count, Min, Q, Sum
+
+from apps.analytics.sql import BY_CUSTOMER, BY_PRICE, EVENTS_AT_MOST, FIRST_STEPS, PRICED_USAGE
+from apps.catalog.models import Meter, Price
+from apps.core.money import money_display
+from apps.customers.models import Customer
+from apps.invoices.models import Invoice
+from apps.rating import PerUnit, Usage, rate
+from apps.usage.models import QuarantinedEvent, RollupDay, RollupHour
+
+DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
+COUNTED_EVENTS = 1_000_000
+CHARTED_METERS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    amount: Decimal
+    currency: str
+
+    def __str__(self) -> str:
+        return money_display(self.amount, self.currency)
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceSums:
+    """`sums` has one entry a currency, the largest first."""
+
+    count: int
+    sums: list[Money]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    count: int
+    oldest: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerCost:
+    customer: Customer
+    cost: Money
+
+
+@dataclass(frozen=True, slots=True)
+class MeterSeries:
+    """Usage of one meter in consecutive buckets, the oldest first."""
+
+    meter: Meter
+    buckets: list[tuple[datetime, Decimal]]
+    event_count: int
+
+    @property
+    def total(self) -> Decimal:
+        return sum((quantity for _, quantity in self.buckets), Decimal(0))
+
+
+@dataclass(frozen=True, slots=True)
+class FirstSteps:
+    """What a tenant has already. `has_events` ends the lesson."""
+
+    has_meter: bool
+    has_plan: bool
+    has_customer: bool
+    has_subscription: bool
+    has_events: bool
+
+
+def day_of(now: datetime) -> datetime:
+    return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def month_of(now: datetime) -> datetime:
+    return day_of(now).replace(day=1)
+
+
+def events_between(start: datetime, end: datetime) -> int:
+    """Accepted events by their own time; stops at COUNTED_EVENTS + 1, for a page must not count a billion rows."""
+    with connection.cursor() as cursor:
+        cursor.execute(EVENTS_AT_MOST, [start, end, COUNTED_EVENTS + 1])
+        return int(cursor.fetchone()[0])
+
+
+def accrued_between(start: datetime, end: datetime) -> list[Money]:
+    """Usage revenue of `[start, end)`, whole days of UTC, by currency, the largest first.
+
+    Quantities are added up over customers before they are priced, which is exact for as long as every metered
+    price is linear in the quantity.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(PRICED_USAGE + BY_PRICE, {"start": start, "end": end})
+        quantities = dict(cursor.fetchall())
+    sums: dict[str, Decimal] = {}
+    for price in Price.objects.filter(pk__in=quantities).select_related("plan_version", "meter"):
+        # A CHECK of the table: a price of a meter has both.
+        assert price.unit_amount is not None
+        assert price.meter is not None
+        currency = price.plan_version.currency
+        usage = Usage(quantity=quantities[price.pk])
+        charge = rate(PerUnit(unit_amount=price.unit_amount), usage, currency=currency, unit=price.meter.unit)
+        sums[currency] = sums.get(currency, Decimal(0)) + charge.unrounded_amount
+    return by_size(sums)
+
+
+def top_customers(start: datetime, end: datetime, *, limit: int = 6) -> list[CustomerCost]:
+    """Who used most in `[start, end)`, by amount."""
+    with connection.cursor() as cursor:
+        cursor.execute(PRICED_USAGE + BY_CUSTOMER, {"start": start, "end": end, "limit": limit})
+        rows = cursor.fetchall()
+    customers = Customer.objects.in_bulk([customer_id for customer_id, _, _ in rows])
+    return [
+        CustomerCost(customers[pk], Money(amount, currency))
+        for pk, currency, amount in rows
+        if pk in customers
+    ]
+
+
+def invoice_sums() -> dict[str, InvoiceSums]:
+    """Drafts and open invoices, by status."""
+    rows = (
+        Invoice.objects.filter(status__in=[Invoice.Status.DRAFT, Invoice.Status.OPEN])
+        .order_by()
+        .values("status", "currency")
+        .annotate(counted=Count("pk"), sum=Sum("total"))
+    )
+    found = {}
+    for status in (Invoice.Status.DRAFT, Invoice.Status.OPEN):
+        mine = [row for row in rows if row["status"] == status]
+        sums = {row["currency"]: row["sum"] for row in mine}
+        found[str(status)] = InvoiceSums(sum(row["counted"] for row in mine), by_size(sums))
+    return found
+
+
+def quarantine_waiting() -> Waiting:
+    waiting = QuarantinedEvent.objects.filter(status=QuarantinedEvent.Status.WAITING)
+    return Waiting(**waiting.aggregate(count=Count("pk"), oldest=Min("received_at")))
+
+
+def latest_invoices(limit: int = 6) -> list[Invoice]:
+    return list(Invoice.objects.select_related("customer").order_by("-id")[:limit])
+
+
+def hourly_usage(now: datetime) -> list[MeterSeries]:
+    """The last 24 hours of the meters that were used most."""
+    end = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0) + HOUR
+    return usage_series(RollupHour, end - DAY, HOUR, 24)
+
+
+def daily_usage(now: datetime) -> list[MeterSeries]:
+    """The last 30 days, today included."""
+    return usage_series(RollupDay, day_of(now) - 29 * DAY, DAY, 30)
+
+
+def usage_series(
+    rollup: type[RollupHour] | type[RollupDay], start: datetime, step: timedelta, count: int
+) -> list[MeterSeries]:
+    rows = (
+        rollup.objects.filter(bucket__gte=start, bucket__lt=start + step * count)
+        .order_by()
+        .values("meter_id", "bucket")
+        .annotate(sum=Sum("quantity"), counted=Sum("event_count"))
+    )
+    buckets: dict[int, dict[datetime, Decimal]] = {}
+    events: dict[int, int] = {}
+    for row in rows:
+        buckets.setdefault(row["meter_id"], {})[row["bucket"]] = row["sum"]
+        events[row["meter_id"]] = events.get(row["meter_id"], 0) + row["counted"]
+    meters = Meter.objects.in_bulk(events)
+    most = sorted((pk for pk in events if pk in meters), key=lambda pk: (-events[pk], meters[pk].name))
+    instants = [start + step * index for index in range(count)]
+    return [
+        MeterSeries(meters[pk], [(at, buckets[pk].get(at, Decimal(0))) for at in instants], events[pk])
+        for pk in most[:CHARTED_METERS]
+    ]
+
+
+def first_steps() -> FirstSteps:
+    """One statement of five index look-ups."""
+    with connection.cursor() as cursor:
+        cursor.execute(FIRST_STEPS)
+        return FirstSteps(*cursor.fetchone())
+
+
+def by_size(sums: dict[str, Decimal]) -> list[Money]:
+    return [
+        Money(amount, currency)
+        for currency, amount in sorted(sums.items(), key=lambda one: (-one[1], one[0]))
+    ]
+
+
+def overdue_count(today: datetime) -> int:
+    return Invoice.objects.filter(Q(status=Invoice.Status.OPEN, due_on__lt=today.date())).count()
