@@ -6,7 +6,7 @@ import pytest
 
 from apps.audit.models import AuditEntry
 from apps.catalog.models import PlanVersion
-from apps.catalog.services import plans
+from apps.catalog.services import plans, versions
 from apps.core.errors import Refused
 from apps.subscriptions.models import Subscription
 from apps.subscriptions.services.subscribe import subscribe
@@ -62,7 +62,12 @@ def test_refuses_an_archived_version(in_acme: Tenant) -> None:
 
 
 def test_refuses_another_currency(in_acme: Tenant) -> None:
-    assert refusal(customer=make_customer(currency="EUR"), plan_version=make_plan()) == "currency_mismatch"
+    customer = make_customer(currency="EUR")
+    make_subscription(customer, make_plan())
+    customer.refresh_from_db()
+    assert customer.currency == "USD", "the first subscription fixes the currency"
+    other = make_plan("other", prices=[flat("1")], currency="EUR")
+    assert refusal(customer=customer, plan_version=other) == "currency_mismatch"
 
 
 def test_refuses_the_same_plan_twice(in_acme: Tenant) -> None:

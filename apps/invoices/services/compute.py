@@ -134,5 +134,8 @@ def adjustments(
     for one in billed:
         now_taken = taken[one.price_id, Period(one.period_start, one.period_end)]
         if (now_taken.quantity, now_taken.event_count) != (one.quantity, one.event_count):
-            lines.append(usage_lines.adjustment_line(customer_id, now_taken, one, currency))
+            line = usage_lines.adjustment_line(customer_id, now_taken, one, currency)
+            # An event that measured nothing changes the count alone, which is worth no line.
+            if line.quantity or line.amount:
+                lines.append(line)
     return lines

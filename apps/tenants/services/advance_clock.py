@@ -59,7 +59,7 @@ def advance_clock(*, tenant: Tenant, to: datetime) -> Advanced:
                 )
             time.sleep(WAIT_SECONDS)
         set_clock(tenant, to)
-    return Advanced(clock_at=to, jobs=done)
+    return Advanced(clock_at=to, jobs={name: count for name, count in done.items() if count})
 
 
 def set_clock(tenant: Tenant, instant: datetime) -> None:
