@@ -1,8 +1,8 @@
 """The calls of a trace as usage events of one day."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -14,24 +14,30 @@ EVENT_NAME = "llm.call"
 WINDOW_PROPERTY = "replay_window"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Replay:
-    """Calls that become one customer's usage of one day. `name` and `day` are in the ids: two days are two facts."""
+    """A trace as one customer's usage of one day. Both are in the ids: another day is another fact.
 
-    name: str
+    `limit` takes the first calls only.
+    """
+
+    trace: Trace
     customer: str
-    model: str
-    calls: Sequence[Call]
     day: date
+    limit: int | None = None
 
-    @classmethod
-    def of(cls, trace: Trace, *, customer: str, day: date, calls: int | None = None) -> "Replay":
-        """The first `calls` calls of a trace, all of them when None."""
-        return cls(trace.name, customer, trace.model, list(islice(trace.calls(), calls)), day)
+    @cached_property
+    def calls(self) -> list[Call]:
+        return list(islice(self.trace.calls(), self.limit))
+
+    @property
+    def count(self) -> int:
+        """How many calls there are, known without reading them."""
+        return self.trace.count if self.limit is None else min(self.limit, self.trace.count)
 
     def event_id(self, number: int) -> str:
         """Numbers count from 1."""
-        return f"{self.name}-{self.day.isoformat()}-{number:05d}"
+        return f"{self.trace.name}-{self.day.isoformat()}-{number:05d}"
 
     @property
     def first_id(self) -> str:
@@ -39,14 +45,14 @@ class Replay:
 
     @property
     def last_id(self) -> str:
-        return self.event_id(len(self.calls))
+        return self.event_id(self.count)
 
     def event(self, number: int, window: Window) -> dict[str, Any]:
         call = self.calls[number - 1]
         properties: dict[str, Any] = {
             "input_tokens": call.input_tokens,
             "output_tokens": call.output_tokens,
-            "model": self.model,
+            "model": self.trace.model,
         }
         if number == 1:
             properties[WINDOW_PROPERTY] = str(window)

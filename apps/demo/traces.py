@@ -27,6 +27,7 @@ class Trace:
 
     name: str
     file: str
+    count: int
     customer: str
     model: str
 
@@ -40,6 +41,8 @@ class Trace:
                 yield Call(instant, int(input_tokens), int(output_tokens))
 
 
-CODE = Trace("code", "AzureLLMInferenceTrace_code.csv.gz", customer="code-assistant", model="gpt-5-mini")
-CHAT = Trace("chat", "AzureLLMInferenceTrace_conv.csv.gz", customer="chat-assistant", model="gpt-5")
+CODE = Trace(
+    "code", "AzureLLMInferenceTrace_code.csv.gz", 8_819, customer="code-assistant", model="gpt-5-mini"
+)
+CHAT = Trace("chat", "AzureLLMInferenceTrace_conv.csv.gz", 19_366, customer="chat-assistant", model="gpt-5")
 TRACES = {trace.name: trace for trace in (CODE, CHAT)}

@@ -67,6 +67,8 @@ class Broker:
             "unixsocketperm": "700",
             "dir": str(self.home),
             "appendonly": "yes",
+            # "everysec" puts the write itself off while an earlier fsync is slow: a kill then loses tasks.
+            "appendfsync": "always",
             "save": "",
             # A queue that is full must say so: evicting keys would drop tasks.
             "maxmemory-policy": "noeviction",

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from config.local import paths
 KEPT_LINES = 200
 LOG_BYTES_MAX = 5_000_000
 NAME_WIDTH = 8
+printing = threading.Lock()
 COLOURS = (36, 32, 33, 35, 34, 96, 92, 93)
 
 
@@ -23,7 +25,8 @@ def say(text: str) -> None:
 
 
 def _print(line: str) -> None:
-    with suppress(OSError):  # the terminal was closed; what we are about goes on to its end
+    # One line at a time. A terminal that was closed must not keep us from what we are about.
+    with printing, suppress(OSError):
         print(line, flush=True)
 
 

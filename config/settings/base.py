@@ -218,5 +218,9 @@ LOGGING = {
         "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["context"]},
     },
     "root": {"handlers": ["console"], "level": "INFO"},
-    "loggers": {"django.server": {"level": "WARNING"}},
+    "loggers": {
+        "django.server": {"level": "WARNING"},
+        # An integrator's 404 is their news, not ours; what breaks here is an error.
+        "django.request": {"level": "ERROR"},
+    },
 }

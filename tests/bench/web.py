@@ -19,7 +19,7 @@ def server(*, workers: int, threads: int) -> Iterator[int]:
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "config.wsgi:application", "--bind", f"127.0.0.1:{port}"]
     command += ["--worker-class", "gthread", "--workers", str(workers), "--threads", str(threads)]
-    command += ["--log-level", "warning"]
+    command += ["--log-level", "warning", "--no-control-socket"]
     process = subprocess.Popen(command, env=dict(os.environ))
     try:
         wait_until_healthy(port, process)

@@ -40,7 +40,7 @@ def endpoint(web: WebServer, in_acme: Tenant) -> Endpoint:
 def on(day: str, calls: int | None = None) -> Replay:
     """The code trace on a day of last year."""
     on_day = date.fromisoformat(f"{LAST_YEAR}-{day}")
-    return Replay.of(CODE, customer=CODE.customer, day=on_day, calls=calls)
+    return Replay(CODE, CODE.customer, on_day, calls)
 
 
 def verdicts(tally: Tally) -> dict[str, int]:
@@ -134,7 +134,7 @@ def test_the_placement_stays_when_the_clock_moves_on(web: WebServer, in_sandbox:
     factories.make_plan()
     factories.make_customer(CHAT.customer)
     endpoint = Endpoint(web.url, KEYS["sandbox"])
-    chat = Replay.of(CHAT, customer=CHAT.customer, day=date(2026, 1, 1), calls=500)
+    chat = Replay(CHAT, CHAT.customer, date(2026, 1, 1), 500)
     with endpoint.connect() as api:
         advance(api, "2026-01-01T00:30:00Z")
         assert verdicts(replay(endpoint=endpoint, replays=[chat], manner=IN_ORDER)) == {"accepted": 500}

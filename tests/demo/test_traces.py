@@ -14,7 +14,7 @@ from apps.demo.traces import CHAT, CODE, HOUR_START, Call, Trace
 )
 def test_counts_and_sums(trace: Trace, calls: int, input_tokens: int, output_tokens: int) -> None:
     found = list(trace.calls())
-    assert len(found) == calls
+    assert len(found) == trace.count == calls
     assert sum(call.input_tokens for call in found) == input_tokens
     assert sum(call.output_tokens for call in found) == output_tokens
 

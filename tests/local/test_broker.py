@@ -24,5 +24,5 @@ def test_keeps_its_tasks_through_a_kill(place: Path) -> None:
             Connection(url) as connection,
             connection.SimpleQueue("tasks") as queue,
         ):
-            assert queue.get(timeout=5).payload == {"invoice": 7}
+            assert queue.get(timeout=20).payload == {"invoice": 7}
     assert not broker.socket.exists()

@@ -143,6 +143,19 @@ def test_each_step_leaves_a_row(price: dict[str, Any], quantity: str, expected: 
     assert rows(price, quantity, unit="tokens") == expected
 
 
+def test_a_limit_that_is_just_met_leaves_no_row() -> None:
+    price = {"model": "per_unit", "unit_amount": "1", "minimum_amount": "40", "maximum_amount": "40"}
+
+    assert rows(price, "40") == ["unit: 40 × 1 USD"]
+
+
+def test_an_endless_quantity_is_shown_with_24_decimals() -> None:
+    price = parse_price({"model": "per_unit", "unit_amount": "2", "convert": {"divide_by": "3600"}})
+    charge = rate(price, Usage(D(1)), currency="USD")
+
+    assert [step.quantity for step in charge.steps] == [D("0.000277777777777777777778")] * 2
+
+
 def test_rows_of_a_percentage() -> None:
     price = {"model": "percentage", "rate": "0.012", "fixed_amount": "0.10", "amount_included": "500"}
 

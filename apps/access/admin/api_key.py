@@ -111,7 +111,7 @@ class ApiKeyAdmin(BackOfficeAdmin):
         description="Revoke", icon="block", variant=ActionVariant.DANGER, permissions=["access.change_apikey"]
     )
     def revoke(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        api_key = self.get_object(request, object_id)
+        api_key = self.record_of(request, object_id)
 
         def act(_: dict[str, Any]) -> str:
             if api_keys.revoke_api_key(api_key=api_key, now=clock.real_now()):

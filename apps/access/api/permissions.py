@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rest_framework.exceptions import NotAuthenticated, PermissionDenied
+from rest_framework.exceptions import MethodNotAllowed, NotAuthenticated, PermissionDenied
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
@@ -17,6 +17,9 @@ class HasScope(BasePermission):
             raise NotAuthenticated(
                 "Send your API key as 'Authorization: Bearer <key>'.", code="not_authenticated"
             )
+        if request.method not in view.allowed_methods:
+            # Otherwise a view that is only written to would call reading it a matter of scopes.
+            raise MethodNotAllowed(str(request.method))
         wanted = getattr(view, "required_scope", "") or getattr(
             view, "read_scope" if request.method in SAFE_METHODS else "write_scope", ""
         )

@@ -100,7 +100,7 @@ class MeterAdmin(BackOfficeAdmin):
         permissions=["catalog.change_meter"],
     )
     def archive(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        meter = self.get_object(request, object_id)
+        meter = self.record_of(request, object_id)
 
         def act(_: dict[str, Any]) -> str:
             archived = meters.archive_meter(meter=meter, now=clock.now())

@@ -92,7 +92,7 @@ class PlanAdmin(BackOfficeAdmin):
 
     @action(description="Draft a new version", icon="edit_note", permissions=["catalog.add_planversion"])
     def draft_version(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        plan = self.get_object(request, object_id)
+        plan = self.record_of(request, object_id)
         return to_version_copy(plan.versions.order_by("-number").first(), plan)
 
 

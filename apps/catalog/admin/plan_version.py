@@ -99,7 +99,7 @@ class PlanVersionAdmin(BackOfficeAdmin):
         permissions=["catalog.change_planversion"],
     )
     def publish(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        version = self.get_object(request, object_id)
+        version = self.record_of(request, object_id)
 
         def act(_: dict[str, Any]) -> str:
             return f"{versions.publish_version(version=version, now=clock.now())} is published and on offer."
@@ -118,7 +118,7 @@ class PlanVersionAdmin(BackOfficeAdmin):
         permissions=["catalog.change_planversion"],
     )
     def archive(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        version = self.get_object(request, object_id)
+        version = self.record_of(request, object_id)
 
         def act(_: dict[str, Any]) -> str:
             return f"{versions.archive_version(version=version)} is off offer."
@@ -137,7 +137,7 @@ class PlanVersionAdmin(BackOfficeAdmin):
         permissions=["catalog.add_planversion"],
     )
     def copy(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        version = self.get_object(request, object_id)
+        version = self.record_of(request, object_id)
         made: list[PlanVersion] = []
 
         def act(_: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from django.contrib import messages
 from django.contrib.admin.checks import ModelAdminChecks
 from django.db.models import Model
 from django.forms import ModelForm
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 
 from apps.core.admin.registry import panels_of
@@ -109,6 +109,13 @@ class BackOfficeAdmin(ModelAdmin):
         if name not in found:
             found[name] = super().get_object(request, object_id, from_field)
         return found[name]
+
+    def record_of(self, request: HttpRequest, object_id: str) -> Any:
+        """The record an action is for. Raises `Http404`."""
+        record = self.get_object(request, object_id)
+        if record is None:
+            raise Http404(f"There is no {self.opts.verbose_name} {object_id!r}.")
+        return record
 
     def is_on_offer(self, action: str, record: Any) -> bool:
         """Whether an action makes sense for this record now. Permissions are checked apart."""

@@ -43,6 +43,9 @@ def ask(
     What a service refuses is shown as a message on the page one comes back to: its state has changed.
     """
     answered = request.method == "POST" if is_answered is None else is_answered
+    if record is not None and not answered and not model_admin.is_on_offer(action_of(request), record):
+        model_admin.tell(request, "This can't be done any more: somebody was faster.", refused=True)
+        return HttpResponseRedirect(page_of(model_admin, record))
     form = (
         question.form(request.POST if answered else None, initial=question.initial) if question.form else None
     )
@@ -62,6 +65,11 @@ def ask(
         "back": page_of(model_admin, record),
     }
     return TemplateResponse(request, "admin/confirm.html", context)
+
+
+def action_of(request: HttpRequest) -> str:
+    """The name of the action whose page this is: unfold names its URL <app>_<model>_<action>."""
+    return request.resolver_match.url_name.split("_", 2)[2] if request.resolver_match else ""
 
 
 def page_of(model_admin: BackOfficeAdmin, record: Model | None = None) -> str:

@@ -41,13 +41,13 @@ def replay(
 
     When an event was not taken, the last one of each replay is held back, since the replay is not complete.
     """
-    tally = Tally(total=sum(len(one.calls) for one in replays))
+    tally = Tally(total=sum(one.count for one in replays))
     with endpoint.connect() as api:
         windows = [open_replay(api, one, tally) for one in replays]
     middle = [
         (one, window, number)
         for one, window in zip(replays, windows, strict=True)
-        for number in range(2, len(one.calls))
+        for number in range(2, one.count)
     ]
     if manner.shuffle is not None:
         random.Random(manner.shuffle).shuffle(middle)
@@ -60,8 +60,8 @@ def replay(
     if tally.is_clean:
         with endpoint.connect() as api:
             for one, window in zip(replays, windows, strict=True):
-                if len(one.calls) > 1:
-                    tally.add(api.report([one.event(len(one.calls), window)]))
+                if one.count > 1:
+                    tally.add(api.report([one.event(one.count, window)]))
     return tally
 
 

@@ -117,7 +117,7 @@ def report_strangers(endpoint: Endpoint, demo: DemoTenant) -> None:
 
 def bring_in(seeding: Seeding, endpoint: Endpoint, customers: Sequence[DemoCustomer], day: date) -> None:
     """Replay the customers' calls on `day`, unless a run has done so."""
-    replays = [Replay.of(one.trace, customer=one.external_id, day=day, calls=one.calls) for one in customers]
+    replays = [Replay(one.trace, one.external_id, day, one.calls) for one in customers]
     with endpoint.connect() as api:
         replays = [one for one in replays if not is_complete(api, one)]
     if not replays:

@@ -97,7 +97,7 @@ class InvoiceAdmin(FactAdmin):
         description="Finalize", icon="verified", variant=ActionVariant.PRIMARY, permissions=[MAY_FINALIZE]
     )
     def finalize(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        invoice: Invoice = self.get_object(request, object_id)
+        invoice: Invoice = self.record_of(request, object_id)
 
         def act(_: dict[str, Any]) -> str:
             issued = finalize_invoice.finalize_invoice(invoice=invoice, now=clock.now())

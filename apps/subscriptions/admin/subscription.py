@@ -117,7 +117,7 @@ class SubscriptionAdmin(BackOfficeAdmin):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Subscription, form: Any, change: bool) -> None:
-        made = subscribe.subscribe(**form.cleaned_data)
+        made = subscribe.subscribe(**form.cleaned_data, now=clock.now())
         obj.pk, obj.public_id = made.pk, made.public_id
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("catalog", "0004_price_models"),
+        ("catalog", "0005_price_models"),
         ("customers", "0001_initial"),
         ("subscriptions", "0002_cursor_never_back"),
     ]

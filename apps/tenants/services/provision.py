@@ -1,7 +1,7 @@
 """Make a tenant: its row, host, schema and whatever each app wants to exist from the first minute.
 
 Other apps add steps (`add_provisioning_step`, from their `ready()`): they live above this one and are not
-imported here. The steps are idempotent, so a provisioning that was interrupted is finished by asking again.
+imported here. A provisioning that was interrupted is done anew by asking again.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.db import connection, transaction
-from django_tenants.utils import schema_context, tenant_context
+from django_tenants.utils import schema_context, schema_exists, tenant_context
 from psycopg.sql import SQL, Identifier
 
 from apps.core import clock
@@ -61,8 +61,6 @@ def provision_tenant(
         if not is_held:
             raise Refused("provisioning", f"Somebody else is making {slug!r} at this moment.", param="/slug")
         tenant = claim_tenant(slug=slug, name=name, is_sandbox=is_sandbox, clock_at=clock_at)
-        with connection.cursor() as cursor:
-            cursor.execute(SQL("CREATE SCHEMA IF NOT EXISTS {}").format(Identifier(tenant.schema_name)))
         call_command("migrate_schemas", schema_name=tenant.schema_name, interactive=False, verbosity=0)
         answer: dict[str, Any] = {
             "tenant": tenant.slug,
@@ -81,9 +79,14 @@ def provision_tenant(
 
 @transaction.atomic
 def claim_tenant(*, slug: str, name: str, is_sandbox: bool, clock_at: datetime | None) -> Tenant:
-    """The tenant's row and host: new, or those of a provisioning that was interrupted."""
+    """The tenant's row, host and empty schema.
+
+    What an interrupted provisioning left is thrown away: a kill may fall between a migration and the record of
+    it, and nobody was served from that schema. A schema of that name that is no tenant's is never touched.
+    """
+    schema = Identifier(slug.replace("-", "_"))
     tenant: Tenant
-    tenant, _ = Tenant.objects.get_or_create(
+    tenant, is_new = Tenant.objects.get_or_create(
         slug=slug,
         defaults={
             "schema_name": slug.replace("-", "_"),
@@ -94,6 +97,18 @@ def claim_tenant(*, slug: str, name: str, is_sandbox: bool, clock_at: datetime |
     )
     if tenant.provisioned_at is not None:
         raise Refused("tenant_exists", f"There is a tenant {slug!r} already.", param="/slug")
+    with connection.cursor() as cursor:
+        if not is_new:
+            Tenant.objects.filter(pk=tenant.pk).update(is_sandbox=is_sandbox, clock_at=clock_at)
+            tenant.refresh_from_db()
+            cursor.execute(SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(schema))
+        elif schema_exists(tenant.schema_name):
+            raise Refused(
+                "schema_exists",
+                f"The database has a schema {tenant.schema_name!r} that is no tenant's.",
+                param="/slug",
+            )
+        cursor.execute(SQL("CREATE SCHEMA {}").format(schema))
     Domain.objects.get_or_create(
         domain=f"{slug}.{settings.TENANT_BASE_DOMAIN}", defaults={"tenant": tenant, "is_primary": True}
     )

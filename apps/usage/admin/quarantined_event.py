@@ -121,7 +121,7 @@ class QuarantinedEventAdmin(FactAdmin):
 
     @action(description="Replay", icon="replay", variant=ActionVariant.PRIMARY, permissions=[MAY_REPLAY])
     def replay(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        event = self.get_object(request, object_id)
+        event = self.record_of(request, object_id)
         return self.ask_to_replay(request, QuarantinedEvent.objects.filter(pk=event.pk), record=event)
 
     @action(description="Replay selected events", permissions=["replay"])

@@ -69,7 +69,7 @@ class Command(BaseCommand):
         try:
             with endpoint.connect() as api:
                 day = options["day"] or api.now(traces[0].customer).date()
-            replays = [Replay.of(trace, customer=trace.customer, day=day) for trace in traces]
+            replays = [Replay(trace, trace.customer, day) for trace in traces]
             tally = replay.replay(endpoint=endpoint, replays=replays, manner=manner, listen=progress.show)
             progress.end()
             with endpoint.connect() as api:

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("customers", "0001_initial"),
-        ("invoices", "0002_frozen_when_finalized"),
+        ("invoices", "0003_line_waits_for_finalizer"),
         ("subscriptions", "0002_cursor_never_back"),
     ]
 

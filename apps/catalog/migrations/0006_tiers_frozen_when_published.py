@@ -24,9 +24,12 @@ DECLARE
                                      WHEN 'DELETE' THEN ARRAY[OLD.price_id]
                                      ELSE ARRAY[OLD.price_id, NEW.price_id] END;
 BEGIN
+    -- Wait for whoever holds the version, then look at it anew.
     PERFORM 1 FROM catalog_planversion AS version JOIN catalog_price AS price ON price.plan_version_id = version.id
-      WHERE price.id = ANY(price_ids) AND version.status <> 'draft' FOR SHARE OF version;
-    IF FOUND THEN
+      WHERE price.id = ANY(price_ids) ORDER BY version.id FOR SHARE OF version;
+    IF EXISTS (SELECT 1 FROM catalog_planversion AS version JOIN catalog_price AS price
+                   ON price.plan_version_id = version.id
+                WHERE price.id = ANY(price_ids) AND version.status <> 'draft') THEN
         RAISE EXCEPTION 'the prices of a published plan version can''t be changed; draft a new version'
             USING ERRCODE = 'restrict_violation';
     END IF;
@@ -46,5 +49,5 @@ DROP FUNCTION refuse_change_of_published_part();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("catalog", "0004_price_models")]
+    dependencies = [("catalog", "0005_price_models")]
     operations = [migrations.RunSQL(CREATE, DROP)]

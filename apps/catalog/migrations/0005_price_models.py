@@ -15,7 +15,7 @@ import apps.core.validators
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('catalog', '0003_price_has_its_amount'),
+        ('catalog', '0004_price_waits_for_publisher'),
     ]
 
     operations = [

@@ -1,0 +1,73 @@
+"""A tenant in business: customers on a plan, last month billed, a draft to finalize, events that wait."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from apps.core import clock
+from apps.core.periods import month_start
+from apps.customers.models import Customer
+from apps.invoices.models import Invoice
+from apps.invoices.services.close_periods import close_due_periods
+from apps.invoices.services.finalize_invoice import finalize_invoice
+from apps.subscriptions.models import Subscription
+from tests.harness.factories import (
+    an_event,
+    flat,
+    make_customer,
+    make_meter,
+    make_plan,
+    make_subscription,
+    per_unit,
+    report,
+)
+
+UTC = ZoneInfo("UTC")
+
+
+@dataclass(frozen=True)
+class Business:
+    """`open_invoice` is for the month before last, `draft` for last month; usage of this month is not billed."""
+
+    customer: Customer
+    subscription: Subscription
+    open_invoice: Invoice
+    draft: Invoice
+    this_month: datetime
+
+
+def start_business(external_id: str = "chat") -> Business:
+    """Inside a tenant's schema. Each month has one call of 1,000,000 input and 100,000 output tokens."""
+    now = clock.now()
+    months = [month_start(now, UTC, offset) for offset in (-2, -1, 0)]
+    for meter in ("input_tokens", "output_tokens"):
+        make_meter(meter)
+    version = make_plan(
+        prices=[flat("49.00"), per_unit("input_tokens", "0.0000025"), per_unit("output_tokens", "0.00001")]
+    )
+    customer = make_customer(external_id, name="Chat Assistant")
+    subscription = make_subscription(customer, version, started_at=months[0])
+    calls = [
+        an_event(
+            f"call-{index}",
+            customer=external_id,
+            timestamp=(start + timedelta(hours=1) if start < months[2] else now).isoformat(),
+            properties={"input_tokens": 1_000_000, "output_tokens": 100_000, "model": "gpt-5"},
+        )
+        for index, start in enumerate(months)
+    ]
+    report(*calls)
+    report(
+        an_event("lost-1", customer="nobody-yet", timestamp=now.isoformat()),
+        an_event("lost-2", customer="nobody-yet", timestamp=now.isoformat()),
+        an_event("odd-1", customer=external_id, event="image.render", timestamp=now.isoformat()),
+    )
+    assert close_due_periods(now) == 2
+    older, newer = Invoice.objects.order_by("period_start")
+    return Business(
+        customer=customer,
+        subscription=subscription,
+        open_invoice=finalize_invoice(invoice=older, now=now),
+        draft=newer,
+        this_month=months[2],
+    )

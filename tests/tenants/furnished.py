@@ -1,0 +1,70 @@
+"""A tenant with a row of everything, all of it recognisable: what must never be seen elsewhere."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from apps.access.models import Scope
+from apps.access.services.api_keys import create_api_key
+from apps.catalog.models import Meter, PlanVersion
+from apps.catalog.services import plans
+from apps.customers.models import Customer
+from apps.invoices.models import BillingSettings, Invoice
+from apps.invoices.services.close_periods import close_due_periods
+from apps.invoices.services.finalize_invoice import finalize_invoice
+from apps.subscriptions.models import Subscription
+from apps.tenants.models import Tenant
+from tests.harness import cast
+from tests.harness.factories import (
+    an_event,
+    flat,
+    make_customer,
+    make_meter,
+    make_plan,
+    make_subscription,
+    per_unit,
+    report,
+)
+
+MARK = "zanzibar"
+FEBRUARY = datetime(2026, 2, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Furnished:
+    customer: Customer
+    meter: Meter
+    version: PlanVersion
+    subscription: Subscription
+    invoice: Invoice
+    draft: Invoice
+
+    @property
+    def secrets(self) -> list[str]:
+        """Texts that must not stand in any answer to somebody else."""
+        return [
+            MARK, MARK.title(), MARK.upper(), self.customer.public_id, self.subscription.public_id,
+            self.invoice.public_id, self.draft.public_id, str(self.invoice.number), cast.OLGA, cast.SAM,
+            "ch_live_acme_",
+        ]  # fmt: skip
+
+
+def furnish(tenant: Tenant) -> Furnished:
+    """Call it inside the tenant's schema."""
+    customer = make_customer(MARK, name=MARK.title(), email=f"{MARK}@example.com", metadata={"note": MARK})
+    make_customer(f"{MARK}-team", parent=customer)
+    meter = make_meter(f"{MARK}_tokens", value_property="tokens", unit=MARK, dimensions=["model"])
+    version = make_plan(
+        f"{MARK}-plan", [flat("3.14", name=MARK.title()), per_unit(meter.code, "0.0123", "metered")]
+    )
+    subscription = make_subscription(customer, version)
+    report(
+        an_event(f"{MARK}-event", customer=MARK, properties={"tokens": 777, "model": MARK}),
+        an_event(f"{MARK}-waiting", customer=f"{MARK}-nobody"),
+    )
+    BillingSettings.objects.update(legal_name=f"{MARK.title()} Ltd", number_prefix=MARK.upper())
+    close_due_periods(FEBRUARY)
+    invoice = finalize_invoice(invoice=Invoice.objects.get(), now=FEBRUARY)
+    close_due_periods(FEBRUARY + timedelta(days=40))
+    plans.draft_version(plan=version.plan, currency="USD", prices=[flat("1", name=MARK.title())])
+    create_api_key(tenant=tenant, name=MARK, scopes=[Scope.EVENTS_WRITE])
+    return Furnished(customer, meter, version, subscription, invoice, Invoice.objects.get(status="draft"))

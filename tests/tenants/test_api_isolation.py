@@ -1,0 +1,160 @@
+"""Every route of the API with the other tenant's key and ids: nothing is found, nothing leaks, nothing changes."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.http import HttpResponse
+from django.urls import URLPattern
+
+from config.urls_api import urlpatterns
+from tests.harness.cast import KEYS
+from tests.harness.clients import Api
+from tests.harness.evidence import nothing_changes_in
+from tests.harness.factories import an_event
+from tests.tenants.furnished import MARK, Furnished
+
+METHODS = ("get", "post", "put", "patch", "delete")
+LISTS = {"customers", "meters", "plans", "subscriptions", "invoices"}
+EVERYWHERE = ("localhost", "globex.localhost")
+
+
+def ids_of(acme: Furnished, pattern: URLPattern) -> Iterator[dict[str, Any]]:
+    """Acme's ids for the parameters of a route. A route with a new parameter fails here until it is known."""
+    known = {
+        "event_id": [f"{MARK}-event"],
+        "customer": [acme.customer.external_id, acme.customer.public_id],
+        "public_id": [acme.subscription.public_id],
+        "reference": [acme.invoice.public_id, acme.draft.public_id, str(acme.invoice.number)],
+        "code": [acme.meter.code] if pattern.name == "meter" else [acme.version.plan.code],
+        "number": [1, 2],
+    }
+    choices = [known[name] for name in pattern.pattern.converters]
+    for index in range(max((len(some) for some in choices), default=1)):
+        yield {
+            name: some[min(index, len(some) - 1)]
+            for name, some in zip(pattern.pattern.converters, choices, strict=True)
+        }
+
+
+def body_of(acme: Furnished, pattern: URLPattern) -> dict[str, Any]:
+    """What a thief would send: requests that are right in themselves and name acme's things."""
+    price = {"code": "p", "name": "P", "model": "per_unit", "meter": acme.meter.code, "unit_amount": "1"}
+    return {
+        "events": {"events": [an_event("stolen", customer=acme.customer.public_id, event="llm.call")]},
+        "customers": {"external_id": "mine", "name": "Mine"},
+        "customer": {"name": "Stolen"},
+        "meters": {"code": "mine", "name": "Mine", "event_name": "llm.call", "aggregation": "count"},
+        "plans": {"code": "mine", "name": "Mine", "prices": [price]},
+        "plan-versions": {"prices": [price]},
+        "subscriptions": {"customer": acme.customer.public_id, "plan": acme.version.plan.code},
+        "test-clock-advance": {"to": "2100-01-01T00:00:00Z"},
+    }.get(str(pattern.name), {})
+
+
+def path_of(pattern: URLPattern, ids: dict[str, Any]) -> str:
+    path = str(pattern.pattern)
+    for name, converter in pattern.pattern.converters.items():
+        kind = {"StringConverter": "str", "IntConverter": "int", "PathConverter": "path"}[
+            type(converter).__name__
+        ]
+        path = path.replace(f"<{kind}:{name}>", str(ids[name]))
+    return f"/{path}"
+
+
+def without_echo(acme: Furnished, response: HttpResponse, ids: dict[str, Any]) -> str:
+    """The answer without what the thief said himself: an error may repeat the id that was asked for."""
+    said = [*map(str, ids.values()), acme.customer.public_id, acme.version.plan.code, acme.meter.code]
+    text = response.content.decode()
+    for known in sorted(said, key=len, reverse=True):
+        text = text.replace(known, "")
+    return text
+
+
+def walk(api: Api, acme: Furnished) -> Iterator[tuple[str, str, dict[str, Any], HttpResponse]]:
+    """Ask every route with every method. Yields the method, the route's name, the ids in it, and the answer."""
+    for pattern in urlpatterns:
+        for ids in ids_of(acme, pattern):
+            for method in METHODS:
+                call = getattr(api.client, method)
+                path = f"/api/v1{path_of(pattern, ids)}"
+                body = (
+                    {}
+                    if method == "get"
+                    else {"content_type": "application/json", "data": body_of(acme, pattern)}
+                )
+                yield method, str(pattern.name), ids, call(path, **body)
+
+
+@pytest.mark.parametrize("host", EVERYWHERE)
+def test_the_other_tenant_s_key_finds_nothing(furnished: Furnished, globex_api: Api, host: str) -> None:
+    seen = set()
+    with nothing_changes_in("acme", "public", "sandbox"):
+        for method, name, ids, response in walk(globex_api.at_host(host), furnished):
+            label = f"{method} {name}: {response.status_code} {response.content[:300]!r}"
+            text = without_echo(furnished, response, ids)
+            assert not [secret for secret in furnished.secrets if secret in text], label
+            if ids:
+                assert response.status_code in (403, 404, 405), label
+            elif method == "get" and name in LISTS:
+                assert response.json() == {"data": [], "next_cursor": None}, label
+            else:
+                # Its own tenant is changed, if anything: with acme's things it finds none to work with.
+                assert response.status_code in (200, 201, 400, 403, 404, 405), label
+            seen.add(name)
+    assert seen == {str(pattern.name) for pattern in urlpatterns}
+    stolen = globex_api.at_host(host).get("/events/stolen")
+    assert stolen.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("key", "host"),
+    [
+        ("acme", "globex.localhost"),
+        ("globex", "acme.localhost"),
+        ("sandbox", "acme.localhost"),
+        ("none", "localhost"),
+        ("none", "acme.localhost"),
+        ("made up", "localhost"),
+        ("made up", "acme.localhost"),
+        ("globex for acme", "localhost"),
+        ("unknown tenant", "localhost"),
+        ("no key of ours", "localhost"),
+    ],
+)
+@pytest.mark.usefixtures("globex", "sandbox")
+def test_without_a_key_that_is_valid_here_every_route_answers_401(
+    furnished: Furnished, key: str, host: str
+) -> None:
+    secret = "b" * 64
+    keys = {
+        **KEYS, "none": None,
+        "made up": "ch_live_acme_" + "0" * 64, "globex for acme": f"ch_live_acme_{secret}",
+        "unknown tenant": f"ch_live_nobody_{secret}", "no key of ours": "sk_live_123",
+    }  # fmt: skip
+    with nothing_changes_in("acme", "globex", "sandbox", "public"):
+        for method, name, _, response in walk(Api(keys[key], host=host), furnished):
+            assert response.status_code == 401, f"{method} {name}"
+            assert response["Content-Type"] == "application/problem+json"
+            assert response["WWW-Authenticate"] == 'Bearer realm="countinghouse"'
+            assert response.json()["code"] == ("not_authenticated" if key == "none" else "invalid_api_key")
+            assert MARK not in response.content.decode()
+
+
+def test_acme_s_own_key_finds_it_all(furnished: Furnished, acme_api: Api) -> None:
+    """The walk above would pass for a wrong reason if the ids were wrong."""
+    for host in ("localhost", "acme.localhost"):
+        for method, name, ids, response in walk(acme_api.at_host(host), furnished):
+            if method == "get" and ids and response.status_code != 405:
+                assert response.status_code == 200, name
+
+
+def test_an_unknown_host_is_nobody_s(furnished: Furnished, acme_api: Api) -> None:
+    for host in ("nobody.localhost", "acme.localhost.evil.example", "acme"):
+        response = acme_api.at_host(host).get("/customers")
+        assert (response.status_code, response.json()["code"]) == (404, "unknown_host")
+
+
+@pytest.mark.parametrize("host", ["ACME.localhost", "acme.localhost:8000", "Acme.LocalHost:80"])
+def test_a_host_is_found_whatever_its_case_and_port(furnished: Furnished, acme_api: Api, host: str) -> None:
+    assert acme_api.at_host(host).get(f"/customers/{MARK}").status_code == 200
