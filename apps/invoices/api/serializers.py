@@ -92,9 +92,21 @@ class UpcomingLine(serializers.Serializer[Any]):
     steps = StepOutput(many=True)
 
 
+class UnpricedOutput(serializers.Serializer[Any]):
+    """Usage that no price of the plan takes: counted, kept, and not billed."""
+
+    meter = serializers.CharField()
+    dimensions = serializers.DictField(child=serializers.CharField())
+    period_start = serializers.DateTimeField()
+    period_end = serializers.DateTimeField()
+    quantity = PlainDecimalField()
+    event_count = serializers.IntegerField()
+
+
 class UpcomingOutput(serializers.Serializer[Any]):
     customer = serializers.CharField()
     currency = serializers.CharField()
     as_of = serializers.DateTimeField()
     total = serializers.CharField(help_text="Cost to date.")
     lines = UpcomingLine(many=True)
+    unpriced = UnpricedOutput(many=True)

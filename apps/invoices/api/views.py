@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.access.models import Scope
+from apps.catalog.models import Meter
 from apps.core import clock
 from apps.core.api.idempotency import idempotent
 from apps.core.money import money_text
@@ -83,18 +84,35 @@ def upcoming(customer: Customer, now: datetime) -> dict[str, Any]:
         "as_of": now,
         "total": money_text(sum(one.total for one in computed), customer.currency),
         "lines": [line for one in computed for line in upcoming_lines(one)],
+        "unpriced": [row for one in computed for row in unpriced_rows(one)],
     }
 
 
+def unpriced_rows(computed: ComputedInvoice) -> list[dict[str, Any]]:
+    codes = dict(
+        Meter.objects.filter(pk__in={row.meter_id for row in computed.unpriced}).values_list("pk", "code")
+    )
+    return [
+        {
+            "meter": codes[row.meter_id],
+            "dimensions": row.dimensions,
+            "period_start": row.period.start,
+            "period_end": row.period.end,
+            "quantity": row.quantity,
+            "event_count": row.event_count,
+        }
+        for row in computed.unpriced
+    ]
+
+
 def upcoming_lines(computed: ComputedInvoice) -> list[dict[str, Any]]:
-    version = computed.subscription.plan_version
     return [
         {
             "subscription": computed.subscription.public_id,
             "kind": line.kind,
             "description": line.description,
-            "plan": version.plan.code,
-            "plan_version": version.number,
+            "plan": line.price.plan_version.plan.code,
+            "plan_version": line.price.plan_version.number,
             "price": line.price.code,
             "meter": line.price.meter.code if line.price.meter else None,
             "period_start": line.period.start,
