@@ -147,7 +147,8 @@ def _decode_number(kind: type[Decimal | int], rule: Rule, raw: object, pointer: 
     elif isinstance(raw, bool) or not isinstance(raw, accepted):
         message = f"Must be {name} as a string or an int, never a float"
         raise UnreadableError([Problem("invalid_type", pointer, message)])
-    value = kind(raw)
+    # A zero keeps no sign and no exponent: spelling out 0e-999999999999 would fill the memory.
+    value = kind(raw) or kind(0)
     if (problem := rule.problem(value, pointer)) is not None:
         raise UnreadableError([problem])
     return value

@@ -65,7 +65,8 @@ Multiplier = Annotated[Decimal, Rule(least=0)]
 
 Factor = Annotated[Decimal, Rule(least=1)]
 
-Count = Annotated[int, Rule(least=0)]
+Count = Annotated[int, Rule(least=0, digits=18)]
+"""A number of events: fits the eight bytes of a database's integer."""
 
 
 def _digits_before_point(value: Decimal | int) -> int:
