@@ -62,6 +62,14 @@ class Api:
             PREFIX + path, encoded(body), content_type="application/json", headers=dashed(headers)
         )
 
+    def put(self, path: str, body: Any = None, **headers: str) -> HttpResponse:
+        return self.client.put(
+            PREFIX + path, encoded(body), content_type="application/json", headers=dashed(headers)
+        )
+
+    def delete(self, path: str, **headers: str) -> HttpResponse:
+        return self.client.delete(PREFIX + path, headers=dashed(headers))
+
     def report(self, *events: Any, results: str = "all") -> dict[str, Any]:
         """POST /events, which must answer 200; returns the answer."""
         response = self.post(f"/events?results={results}", {"events": list(events)})

@@ -12,9 +12,11 @@ from apps.catalog.api.serializers import PreviewInput, PreviewOutput
 from apps.catalog.api.views import version_of
 from apps.catalog.selectors import published_version
 from apps.catalog.services import preview
-from apps.core.errors import Invalid
 from apps.core.money import money_text
 from apps.rating import charge_to_dict
+
+FOR_A_PLAN = frozenset({"plan", "version", "quantities"})
+FOR_A_PRICE = frozenset({"currency", "price", "quantity", "event_count", "events", "already_billed"})
 
 
 class PricePreview(APIView):
@@ -29,24 +31,19 @@ class PricePreview(APIView):
     def post(self, request: Request) -> Response:
         given = PreviewInput(data=request.data)
         given.is_valid(raise_exception=True)
-        fields = given.validated_data
-        if "plan" in fields:
-            return Response(plan_preview(fields))
-        for name in ("price", "currency"):
-            if name not in fields:
-                raise Invalid("missing_field", f"Send {name}, or a plan with quantities.", param=f"/{name}")
         # The definition and the usage are read by rating, from the request as it is.
         data = cast(dict[str, Any], request.data)
-        charge = preview.preview_price(currency=fields["currency"], price=data["price"], given=data)
-        return Response(charge_to_dict(charge))
+        is_plan = "plan" in data
+        preview.refuse_others(data, allowed=FOR_A_PLAN if is_plan else FOR_A_PRICE)
+        if is_plan:
+            return Response(plan_preview(given.validated_data))
+        return Response(charge_to_dict(preview.preview_price(data)))
 
 
 def plan_preview(fields: dict[str, object]) -> dict[str, object]:
     code, number = str(fields["plan"]), fields.get("version")
     version = version_of(code, number) if isinstance(number, int) else published_version(plan_code=code)
-    quantities = fields.get("quantities") or {}
-    assert isinstance(quantities, dict)
-    found = preview.preview_plan(version=version, quantities=quantities)
+    found = preview.preview_plan(version=version, quantities=fields.get("quantities"))
     return {
         "amount": money_text(found.amount, version.currency),
         "currency": version.currency,

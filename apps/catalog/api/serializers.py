@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.catalog.definitions import definition_document
@@ -182,20 +183,42 @@ class PriceBookSerializer(serializers.ModelSerializer[PriceBook]):
         fields = ["code", "name", "storefront", "region", "currency"]
 
 
+@extend_schema_field({"type": "string", "example": "1500"})
+class ForRating(serializers.Field[Any, Any, Any, Any]):
+    """Passed on as it is, null included: `apps.rating` reads it, and lists all that is wrong at once."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(required=False, allow_null=True, **kwargs)
+
+    def to_internal_value(self, data: Any) -> Any:
+        return data
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+@extend_schema_field({"type": "object", "additionalProperties": True})
+class ObjectForRating(ForRating):
+    pass
+
+
+@extend_schema_field({"type": "array", "items": {"type": "object", "additionalProperties": True}})
+class ListForRating(ForRating):
+    pass
+
+
 class PreviewInput(StrictSerializer):
     """Either `price` with its quantity, or `plan` with quantities by meter."""
 
-    currency = serializers.CharField(max_length=3, required=False)
-    quantity = serializers.CharField(required=False, help_text="A decimal string.")
-    event_count = serializers.IntegerField(required=False, min_value=0)
-    events = serializers.ListField(child=serializers.DictField(), required=False)
-    already_billed = serializers.DictField(required=False, allow_null=True)
-    price = serializers.DictField(required=False, help_text="model and its fields, as in a plan's prices.")
+    currency = ForRating(help_text="ISO 4217, like USD.")
+    quantity = ForRating(help_text="A decimal string.")
+    event_count = ForRating()
+    events = ListForRating()
+    already_billed = ObjectForRating()
+    price = ObjectForRating(help_text="model and its fields, as in a plan's prices.")
     plan = serializers.CharField(required=False)
     version = serializers.IntegerField(required=False, min_value=1)
-    quantities = serializers.DictField(
-        child=serializers.CharField(), required=False, help_text="By meter: decimal strings."
-    )
+    quantities = ObjectForRating(help_text="By a meter's or a price's code: decimal strings.")
 
 
 class PreviewOutput(serializers.Serializer[Any]):
