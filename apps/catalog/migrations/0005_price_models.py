@@ -13,300 +13,797 @@ import apps.core.validators
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('catalog', '0004_price_waits_for_publisher'),
+        ("catalog", "0004_price_waits_for_publisher"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Feature',
+            name="Feature",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(max_length=63, unique=True, validators=[django.core.validators.RegexValidator('\\A[a-z0-9][a-z0-9._-]{0,62}\\Z', 'Use 1 to 63 lower-case letters, digits, dots, hyphens and underscores, starting with a letter or digit.')])),
-                ('name', models.CharField(max_length=120)),
-                ('description', models.TextField(blank=True)),
-                ('created_at', models.DateTimeField(default=apps.core.clock.now, editable=False)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "code",
+                    models.CharField(
+                        max_length=63,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "\\A[a-z0-9][a-z0-9._-]{0,62}\\Z",
+                                "Use 1 to 63 lower-case letters, digits, dots, hyphens and underscores, starting with a letter or digit.",
+                            )
+                        ],
+                    ),
+                ),
+                ("name", models.CharField(max_length=120)),
+                ("description", models.TextField(blank=True)),
+                ("created_at", models.DateTimeField(default=apps.core.clock.now, editable=False)),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='PriceBook',
+            name="PriceBook",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(max_length=63, unique=True, validators=[django.core.validators.RegexValidator('\\A[a-z0-9][a-z0-9._-]{0,62}\\Z', 'Use 1 to 63 lower-case letters, digits, dots, hyphens and underscores, starting with a letter or digit.')])),
-                ('name', models.CharField(max_length=120)),
-                ('storefront', models.CharField(blank=True, choices=[('', 'Any'), ('web', 'Web'), ('api', 'API'), ('in_app', 'In-app'), ('partner', 'Partner')], default='', max_length=10)),
-                ('region', models.CharField(blank=True, help_text='Of the customer, like EU or DE. Empty: anywhere.', max_length=10, validators=[django.core.validators.RegexValidator('\\A[A-Z0-9-]{2,10}\\Z', 'Write a region like EU, or a country like DE.')])),
-                ('currency', models.CharField(max_length=3, validators=[apps.core.validators.validate_currency])),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "code",
+                    models.CharField(
+                        max_length=63,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "\\A[a-z0-9][a-z0-9._-]{0,62}\\Z",
+                                "Use 1 to 63 lower-case letters, digits, dots, hyphens and underscores, starting with a letter or digit.",
+                            )
+                        ],
+                    ),
+                ),
+                ("name", models.CharField(max_length=120)),
+                (
+                    "storefront",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("", "Any"),
+                            ("web", "Web"),
+                            ("api", "API"),
+                            ("in_app", "In-app"),
+                            ("partner", "Partner"),
+                        ],
+                        default="",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "region",
+                    models.CharField(
+                        blank=True,
+                        help_text="Of the customer, like EU or DE. Empty: anywhere.",
+                        max_length=10,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "\\A[A-Z0-9-]{2,10}\\Z", "Write a region like EU, or a country like DE."
+                            )
+                        ],
+                    ),
+                ),
+                (
+                    "currency",
+                    models.CharField(max_length=3, validators=[apps.core.validators.validate_currency]),
+                ),
             ],
             options={
-                'ordering': ['currency', 'storefront', 'region'],
+                "ordering": ["currency", "storefront", "region"],
             },
         ),
         migrations.CreateModel(
-            name='PriceFilter',
+            name="PriceFilter",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('dimension', models.CharField(max_length=127)),
-                ('values', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=255), help_text='Separated by commas; usage with any of them is taken.', size=None)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("dimension", models.CharField(max_length=127)),
+                (
+                    "values",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=255),
+                        help_text="Separated by commas; usage with any of them is taken.",
+                        size=None,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['dimension'],
+                "ordering": ["dimension"],
             },
         ),
         migrations.CreateModel(
-            name='PriceTier',
+            name="PriceTier",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('up_to', apps.core.fields.QuantityField(blank=True, decimal_places=18, help_text='Inclusive. Empty for the last tier, which is open.', max_digits=60, null=True)),
-                ('unit_amount', apps.core.fields.RateField(blank=True, decimal_places=18, max_digits=48, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0'))])),
-                ('flat_amount', apps.core.fields.RateField(blank=True, decimal_places=18, help_text='Charged once the tier is entered.', max_digits=48, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0'))])),
-                ('rate', models.DecimalField(blank=True, decimal_places=18, help_text='Of an amount of money: 0.029 is 2.9 %. Only for graduated percentage.', max_digits=20, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0')), django.core.validators.MaxValueValidator(Decimal('1'))])),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "up_to",
+                    apps.core.fields.QuantityField(
+                        blank=True,
+                        decimal_places=18,
+                        help_text="Inclusive. Empty for the last tier, which is open.",
+                        max_digits=60,
+                        null=True,
+                    ),
+                ),
+                (
+                    "unit_amount",
+                    apps.core.fields.RateField(
+                        blank=True,
+                        decimal_places=18,
+                        max_digits=48,
+                        null=True,
+                        validators=[django.core.validators.MinValueValidator(Decimal("0"))],
+                    ),
+                ),
+                (
+                    "flat_amount",
+                    apps.core.fields.RateField(
+                        blank=True,
+                        decimal_places=18,
+                        help_text="Charged once the tier is entered.",
+                        max_digits=48,
+                        null=True,
+                        validators=[django.core.validators.MinValueValidator(Decimal("0"))],
+                    ),
+                ),
+                (
+                    "rate",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=18,
+                        help_text="Of an amount of money: 0.029 is 2.9 %. Only for graduated percentage.",
+                        max_digits=20,
+                        null=True,
+                        validators=[
+                            django.core.validators.MinValueValidator(Decimal("0")),
+                            django.core.validators.MaxValueValidator(Decimal("1")),
+                        ],
+                    ),
+                ),
             ],
             options={
-                'ordering': [models.OrderBy(models.F('up_to'), nulls_last=True)],
+                "ordering": [models.OrderBy(models.F("up_to"), nulls_last=True)],
             },
         ),
         migrations.CreateModel(
-            name='Product',
+            name="Product",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(max_length=63, unique=True, validators=[django.core.validators.RegexValidator('\\A[a-z0-9][a-z0-9._-]{0,62}\\Z', 'Use 1 to 63 lower-case letters, digits, dots, hyphens and underscores, starting with a letter or digit.')])),
-                ('name', models.CharField(max_length=120)),
-                ('description', models.TextField(blank=True)),
-                ('created_at', models.DateTimeField(default=apps.core.clock.now, editable=False)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "code",
+                    models.CharField(
+                        max_length=63,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "\\A[a-z0-9][a-z0-9._-]{0,62}\\Z",
+                                "Use 1 to 63 lower-case letters, digits, dots, hyphens and underscores, starting with a letter or digit.",
+                            )
+                        ],
+                    ),
+                ),
+                ("name", models.CharField(max_length=120)),
+                ("description", models.TextField(blank=True)),
+                ("created_at", models.DateTimeField(default=apps.core.clock.now, editable=False)),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.RemoveConstraint(
-            model_name='price',
-            name='price_meter_once_per_version',
+            model_name="price",
+            name="price_meter_once_per_version",
         ),
         migrations.RemoveConstraint(
-            model_name='price',
-            name='price_columns_fit_its_model',
+            model_name="price",
+            name="price_columns_fit_its_model",
         ),
         migrations.AddField(
-            model_name='planversion',
-            name='is_negotiated',
-            field=models.BooleanField(default=False, verbose_name='negotiated'),
+            model_name="planversion",
+            name="is_negotiated",
+            field=models.BooleanField(default=False, verbose_name="negotiated"),
         ),
         migrations.AddField(
-            model_name='price',
-            name='amount_included',
-            field=apps.core.fields.RateField(blank=True, decimal_places=18, help_text='Percentage only.', max_digits=48, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0'))]),
+            model_name="price",
+            name="amount_included",
+            field=apps.core.fields.RateField(
+                blank=True,
+                decimal_places=18,
+                help_text="Percentage only.",
+                max_digits=48,
+                null=True,
+                validators=[django.core.validators.MinValueValidator(Decimal("0"))],
+            ),
         ),
         migrations.AddField(
-            model_name='price',
-            name='billing_timing',
-            field=models.CharField(choices=[('arrears', 'At the end of the period'), ('advance', 'At the start of the period'), ('once', 'Once, at the start')], default='arrears', help_text='Usage: at the end.', max_length=8, verbose_name='billed'),
+            model_name="price",
+            name="billing_timing",
+            field=models.CharField(
+                choices=[
+                    ("arrears", "At the end of the period"),
+                    ("advance", "At the start of the period"),
+                    ("once", "Once, at the start"),
+                ],
+                default="arrears",
+                help_text="Usage: at the end.",
+                max_length=8,
+                verbose_name="billed",
+            ),
         ),
         migrations.AddField(
-            model_name='price',
-            name='commitment_amount',
-            field=apps.core.fields.RateField(blank=True, decimal_places=18, help_text='Promised for each period.', max_digits=48, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0'))]),
+            model_name="price",
+            name="commitment_amount",
+            field=apps.core.fields.RateField(
+                blank=True,
+                decimal_places=18,
+                help_text="Promised for each period.",
+                max_digits=48,
+                null=True,
+                validators=[django.core.validators.MinValueValidator(Decimal("0"))],
+            ),
         ),
         migrations.AddField(
-            model_name='price',
-            name='commitment_overage_factor',
-            field=models.DecimalField(decimal_places=9, default=1, help_text='What exceeds the commitment costs this many times its price.', max_digits=20, validators=[django.core.validators.MinValueValidator(Decimal('1'))]),
+            model_name="price",
+            name="commitment_overage_factor",
+            field=models.DecimalField(
+                decimal_places=9,
+                default=1,
+                help_text="What exceeds the commitment costs this many times its price.",
+                max_digits=20,
+                validators=[django.core.validators.MinValueValidator(Decimal("1"))],
+            ),
         ),
         migrations.AddField(
-            model_name='price',
-            name='commitment_quantity',
-            field=apps.core.fields.QuantityField(blank=True, decimal_places=18, help_text='Promised for each period, in billed units.', max_digits=60, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0'))]),
+            model_name="price",
+            name="commitment_quantity",
+            field=apps.core.fields.QuantityField(
+                blank=True,
+                decimal_places=18,
+                help_text="Promised for each period, in billed units.",
+                max_digits=60,
+                null=True,
+                validators=[django.core.validators.MinValueValidator(Decimal("0"))],
+            ),
         ),
         migrations.AddField(
-            model_name='price',
-            name='commitment_true_up',
-            field=models.BooleanField(default=False, verbose_name='charge what is missing to the commitment'),
+            model_name="price",
+            name="commitment_true_up",
+            field=models.BooleanField(default=False, verbose_name="charge what is missing to the commitment"),
         ),
         migrations.AddField(
-            model_name='price',
-            name='convert_divide_by',
-            field=apps.core.fields.QuantityField(blank=True, decimal_places=18, help_text='1000: priced per thousand.', max_digits=60, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0'))]),
+            model_name="price",
+            name="convert_divide_by",
+            field=apps.core.fields.QuantityField(
+                blank=True,
+                decimal_places=18,
+                help_text="1000: priced per thousand.",
+                max_digits=60,
+                null=True,
+                validators=[django.core.validators.MinValueValidator(Decimal("0"))],
+            ),
         ),
         migrations.AddField(
-            model_name='price',
-            name='convert_multiply_by',
-            field=apps.core.fields.QuantityField(blank=True, decimal_places=18, max_digits=60, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0'))]),
+            model_name="price",
+            name="convert_multiply_by",
+            field=apps.core.fields.QuantityField(
+                blank=True,
+                decimal_places=18,
+                max_digits=60,
+                null=True,
+                validators=[django.core.validators.MinValueValidator(Decimal("0"))],
+            ),
         ),
         migrations.AddField(
-            model_name='price',
-            name='convert_rounding',
-            field=models.CharField(choices=[('none', 'Not rounded'), ('up', 'Up'), ('down', 'Down'), ('half_up', 'Half up')], default='none', max_length=8),
+            model_name="price",
+            name="convert_rounding",
+            field=models.CharField(
+                choices=[("none", "Not rounded"), ("up", "Up"), ("down", "Down"), ("half_up", "Half up")],
+                default="none",
+                max_length=8,
+            ),
         ),
         migrations.AddField(
-            model_name='price',
-            name='discount_amount',
-            field=apps.core.fields.RateField(blank=True, decimal_places=18, max_digits=48, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0'))]),
+            model_name="price",
+            name="discount_amount",
+            field=apps.core.fields.RateField(
+                blank=True,
+                decimal_places=18,
+                max_digits=48,
+                null=True,
+                validators=[django.core.validators.MinValueValidator(Decimal("0"))],
+            ),
         ),
         migrations.AddField(
-            model_name='price',
-            name='discount_percent',
-            field=models.DecimalField(blank=True, decimal_places=18, max_digits=21, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0')), django.core.validators.MaxValueValidator(Decimal('100'))]),
+            model_name="price",
+            name="discount_percent",
+            field=models.DecimalField(
+                blank=True,
+                decimal_places=18,
+                max_digits=21,
+                null=True,
+                validators=[
+                    django.core.validators.MinValueValidator(Decimal("0")),
+                    django.core.validators.MaxValueValidator(Decimal("100")),
+                ],
+            ),
         ),
         migrations.AddField(
-            model_name='price',
-            name='events_included',
-            field=models.PositiveBigIntegerField(blank=True, help_text='Percentage only.', null=True),
+            model_name="price",
+            name="events_included",
+            field=models.PositiveBigIntegerField(blank=True, help_text="Percentage only.", null=True),
         ),
         migrations.AddField(
-            model_name='price',
-            name='first_tier_flat_at_zero',
-            field=models.BooleanField(default=True, help_text="Charge the first tier's flat amount at quantity zero too.", verbose_name="first tier's flat amount without usage"),
+            model_name="price",
+            name="first_tier_flat_at_zero",
+            field=models.BooleanField(
+                default=True,
+                help_text="Charge the first tier's flat amount at quantity zero too.",
+                verbose_name="first tier's flat amount without usage",
+            ),
         ),
         migrations.AddField(
-            model_name='price',
-            name='fixed_amount',
-            field=apps.core.fields.RateField(blank=True, decimal_places=18, help_text='For each event. Percentage only.', max_digits=48, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0'))]),
+            model_name="price",
+            name="fixed_amount",
+            field=apps.core.fields.RateField(
+                blank=True,
+                decimal_places=18,
+                help_text="For each event. Percentage only.",
+                max_digits=48,
+                null=True,
+                validators=[django.core.validators.MinValueValidator(Decimal("0"))],
+            ),
         ),
         migrations.AddField(
-            model_name='price',
-            name='maximum_amount',
-            field=apps.core.fields.RateField(blank=True, decimal_places=18, help_text='A period costs at most this.', max_digits=48, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0'))]),
+            model_name="price",
+            name="maximum_amount",
+            field=apps.core.fields.RateField(
+                blank=True,
+                decimal_places=18,
+                help_text="A period costs at most this.",
+                max_digits=48,
+                null=True,
+                validators=[django.core.validators.MinValueValidator(Decimal("0"))],
+            ),
         ),
         migrations.AddField(
-            model_name='price',
-            name='minimum_amount',
-            field=apps.core.fields.RateField(blank=True, decimal_places=18, help_text='A period costs at least this.', max_digits=48, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0'))]),
+            model_name="price",
+            name="minimum_amount",
+            field=apps.core.fields.RateField(
+                blank=True,
+                decimal_places=18,
+                help_text="A period costs at least this.",
+                max_digits=48,
+                null=True,
+                validators=[django.core.validators.MinValueValidator(Decimal("0"))],
+            ),
         ),
         migrations.AddField(
-            model_name='price',
-            name='multiplier',
-            field=apps.core.fields.QuantityField(blank=True, decimal_places=18, help_text='Of the metered cost: 1.2 adds 20 %. Cost plus only.', max_digits=60, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0'))]),
+            model_name="price",
+            name="multiplier",
+            field=apps.core.fields.QuantityField(
+                blank=True,
+                decimal_places=18,
+                help_text="Of the metered cost: 1.2 adds 20 %. Cost plus only.",
+                max_digits=60,
+                null=True,
+                validators=[django.core.validators.MinValueValidator(Decimal("0"))],
+            ),
         ),
         migrations.AddField(
-            model_name='price',
-            name='package_size',
-            field=apps.core.fields.QuantityField(blank=True, decimal_places=18, help_text='Units in a package; a begun one counts in full.', max_digits=60, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0'))]),
+            model_name="price",
+            name="package_size",
+            field=apps.core.fields.QuantityField(
+                blank=True,
+                decimal_places=18,
+                help_text="Units in a package; a begun one counts in full.",
+                max_digits=60,
+                null=True,
+                validators=[django.core.validators.MinValueValidator(Decimal("0"))],
+            ),
         ),
         migrations.AddField(
-            model_name='price',
-            name='quantity_included',
-            field=apps.core.fields.QuantityField(blank=True, decimal_places=18, help_text='Free units, after conversion.', max_digits=60, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0'))]),
+            model_name="price",
+            name="quantity_included",
+            field=apps.core.fields.QuantityField(
+                blank=True,
+                decimal_places=18,
+                help_text="Free units, after conversion.",
+                max_digits=60,
+                null=True,
+                validators=[django.core.validators.MinValueValidator(Decimal("0"))],
+            ),
         ),
         migrations.AddField(
-            model_name='price',
-            name='rate',
-            field=models.DecimalField(blank=True, decimal_places=18, help_text='0.029 is 2.9 % of the metered amount.', max_digits=20, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0')), django.core.validators.MaxValueValidator(Decimal('1'))]),
+            model_name="price",
+            name="rate",
+            field=models.DecimalField(
+                blank=True,
+                decimal_places=18,
+                help_text="0.029 is 2.9 % of the metered amount.",
+                max_digits=20,
+                null=True,
+                validators=[
+                    django.core.validators.MinValueValidator(Decimal("0")),
+                    django.core.validators.MaxValueValidator(Decimal("1")),
+                ],
+            ),
         ),
         migrations.AddField(
-            model_name='price',
-            name='unit_amount_property',
-            field=models.CharField(blank=True, help_text="The event's property with its unit price. Dynamic only.", max_length=127),
+            model_name="price",
+            name="unit_amount_property",
+            field=models.CharField(
+                blank=True,
+                help_text="The event's property with its unit price. Dynamic only.",
+                max_length=127,
+            ),
         ),
         migrations.AlterField(
-            model_name='price',
-            name='flat_amount',
-            field=apps.core.fields.RateField(blank=True, decimal_places=18, help_text='The fee. Flat fee only.', max_digits=48, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0'))]),
+            model_name="price",
+            name="flat_amount",
+            field=apps.core.fields.RateField(
+                blank=True,
+                decimal_places=18,
+                help_text="The fee. Flat fee only.",
+                max_digits=48,
+                null=True,
+                validators=[django.core.validators.MinValueValidator(Decimal("0"))],
+            ),
         ),
         migrations.AlterField(
-            model_name='price',
-            name='model',
-            field=models.CharField(choices=[('flat', 'Flat fee'), ('per_unit', 'Per unit'), ('graduated', 'Graduated tiers'), ('volume', 'Volume tiers'), ('package', 'Package'), ('percentage', 'Percentage'), ('graduated_percentage', 'Graduated percentage'), ('dynamic', 'Dynamic: each event brings its price'), ('cost_plus', 'Cost plus')], default='per_unit', max_length=24),
+            model_name="price",
+            name="model",
+            field=models.CharField(
+                choices=[
+                    ("flat", "Flat fee"),
+                    ("per_unit", "Per unit"),
+                    ("graduated", "Graduated tiers"),
+                    ("volume", "Volume tiers"),
+                    ("package", "Package"),
+                    ("percentage", "Percentage"),
+                    ("graduated_percentage", "Graduated percentage"),
+                    ("dynamic", "Dynamic: each event brings its price"),
+                    ("cost_plus", "Cost plus"),
+                ],
+                default="per_unit",
+                max_length=24,
+            ),
         ),
         migrations.AlterField(
-            model_name='price',
-            name='unit_amount',
-            field=apps.core.fields.RateField(blank=True, decimal_places=18, help_text='For one unit, or one package. 2.50 per million tokens is 0.0000025.', max_digits=48, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0'))]),
+            model_name="price",
+            name="unit_amount",
+            field=apps.core.fields.RateField(
+                blank=True,
+                decimal_places=18,
+                help_text="For one unit, or one package. 2.50 per million tokens is 0.0000025.",
+                max_digits=48,
+                null=True,
+                validators=[django.core.validators.MinValueValidator(Decimal("0"))],
+            ),
         ),
         migrations.AddConstraint(
-            model_name='price',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('meter__isnull', True), ('model', 'flat')), models.Q(models.Q(('model', 'flat'), _negated=True), ('meter__isnull', False)), _connector='OR'), name='price_meter_unless_flat', violation_error_message='A flat fee has no meter; every other price needs one.'),
+            model_name="price",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("meter__isnull", True), ("model", "flat")),
+                    models.Q(models.Q(("model", "flat"), _negated=True), ("meter__isnull", False)),
+                    _connector="OR",
+                ),
+                name="price_meter_unless_flat",
+                violation_error_message="A flat fee has no meter; every other price needs one.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='price',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(models.Q(('model', 'flat'), _negated=True), ('flat_amount__isnull', False), _connector='OR'), models.Q(models.Q(('model__in', ['per_unit', 'package']), _negated=True), ('unit_amount__isnull', False), _connector='OR'), models.Q(models.Q(('model', 'package'), _negated=True), models.Q(('package_size__gt', 0), ('package_size__isnull', False)), _connector='OR'), models.Q(models.Q(('model', 'percentage'), _negated=True), ('rate__isnull', False), _connector='OR'), models.Q(models.Q(('model', 'cost_plus'), _negated=True), ('multiplier__isnull', False), _connector='OR'), models.Q(models.Q(('model', 'dynamic'), _negated=True), models.Q(('unit_amount_property', ''), _negated=True), _connector='OR')), name='price_has_what_its_model_needs', violation_error_message='The model needs more: flat a flat amount; per unit a unit amount; package a unit amount and a package size; percentage a rate; cost plus a multiplier; dynamic the property of its unit price.'),
+            model_name="price",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        models.Q(("model", "flat"), _negated=True),
+                        ("flat_amount__isnull", False),
+                        _connector="OR",
+                    ),
+                    models.Q(
+                        models.Q(("model__in", ["per_unit", "package"]), _negated=True),
+                        ("unit_amount__isnull", False),
+                        _connector="OR",
+                    ),
+                    models.Q(
+                        models.Q(("model", "package"), _negated=True),
+                        models.Q(("package_size__gt", 0), ("package_size__isnull", False)),
+                        _connector="OR",
+                    ),
+                    models.Q(
+                        models.Q(("model", "percentage"), _negated=True),
+                        ("rate__isnull", False),
+                        _connector="OR",
+                    ),
+                    models.Q(
+                        models.Q(("model", "cost_plus"), _negated=True),
+                        ("multiplier__isnull", False),
+                        _connector="OR",
+                    ),
+                    models.Q(
+                        models.Q(("model", "dynamic"), _negated=True),
+                        models.Q(("unit_amount_property", ""), _negated=True),
+                        _connector="OR",
+                    ),
+                ),
+                name="price_has_what_its_model_needs",
+                violation_error_message="The model needs more: flat a flat amount; per unit a unit amount; package a unit amount and a package size; percentage a rate; cost plus a multiplier; dynamic the property of its unit price.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='price',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('model__in', ['flat']), ('flat_amount__isnull', True), _connector='OR'), models.Q(('model__in', ['per_unit', 'package']), ('unit_amount__isnull', True), _connector='OR'), models.Q(('model__in', ['package']), ('package_size__isnull', True), _connector='OR'), models.Q(('model__in', ['percentage']), models.Q(('amount_included__isnull', True), ('events_included__isnull', True), ('fixed_amount__isnull', True), ('rate__isnull', True)), _connector='OR'), models.Q(('model__in', ['cost_plus']), ('multiplier__isnull', True), _connector='OR'), models.Q(('model', 'dynamic'), ('unit_amount_property', ''), _connector='OR'), models.Q(models.Q(('model', 'flat'), _negated=True), models.Q(('commitment_amount__isnull', True), ('commitment_quantity__isnull', True), ('convert_divide_by__isnull', True), ('convert_multiply_by__isnull', True), ('quantity_included__isnull', True)), _connector='OR')), name='price_columns_fit_its_model', violation_error_message='A field is filled that does not belong to this model.'),
+            model_name="price",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("model__in", ["flat"]), ("flat_amount__isnull", True), _connector="OR"),
+                    models.Q(
+                        ("model__in", ["per_unit", "package"]), ("unit_amount__isnull", True), _connector="OR"
+                    ),
+                    models.Q(("model__in", ["package"]), ("package_size__isnull", True), _connector="OR"),
+                    models.Q(
+                        ("model__in", ["percentage"]),
+                        models.Q(
+                            ("amount_included__isnull", True),
+                            ("events_included__isnull", True),
+                            ("fixed_amount__isnull", True),
+                            ("rate__isnull", True),
+                        ),
+                        _connector="OR",
+                    ),
+                    models.Q(("model__in", ["cost_plus"]), ("multiplier__isnull", True), _connector="OR"),
+                    models.Q(("model", "dynamic"), ("unit_amount_property", ""), _connector="OR"),
+                    models.Q(
+                        models.Q(("model", "flat"), _negated=True),
+                        models.Q(
+                            ("commitment_amount__isnull", True),
+                            ("commitment_quantity__isnull", True),
+                            ("convert_divide_by__isnull", True),
+                            ("convert_multiply_by__isnull", True),
+                            ("quantity_included__isnull", True),
+                        ),
+                        _connector="OR",
+                    ),
+                ),
+                name="price_columns_fit_its_model",
+                violation_error_message="A field is filled that does not belong to this model.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='price',
-            constraint=models.CheckConstraint(condition=models.Q(('billing_timing', 'arrears'), ('model', 'flat'), _connector='OR'), name='price_usage_in_arrears', violation_error_message='Only flat fees can be billed at the start; usage is billed at the end.'),
+            model_name="price",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("billing_timing", "arrears"), ("model", "flat"), _connector="OR"),
+                name="price_usage_in_arrears",
+                violation_error_message="Only flat fees can be billed at the start; usage is billed at the end.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='price',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('convert_divide_by__isnull', True), models.Q(('convert_divide_by__gt', 0), ('convert_multiply_by__isnull', True)), _connector='OR'), models.Q(('convert_multiply_by__isnull', True), ('convert_multiply_by__gt', 0), _connector='OR')), name='price_converts_one_way', violation_error_message='Convert by dividing or by multiplying, by a number above zero.'),
+            model_name="price",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("convert_divide_by__isnull", True),
+                        models.Q(("convert_divide_by__gt", 0), ("convert_multiply_by__isnull", True)),
+                        _connector="OR",
+                    ),
+                    models.Q(
+                        ("convert_multiply_by__isnull", True), ("convert_multiply_by__gt", 0), _connector="OR"
+                    ),
+                ),
+                name="price_converts_one_way",
+                violation_error_message="Convert by dividing or by multiplying, by a number above zero.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='price',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('discount_percent__isnull', True), ('discount_amount__isnull', True), _connector='OR'), models.Q(('commitment_amount__isnull', True), ('commitment_quantity__isnull', True), _connector='OR'), models.Q(('minimum_amount__isnull', True), ('maximum_amount__isnull', True), ('minimum_amount__lte', models.F('maximum_amount')), _connector='OR')), name='price_limits_agree', violation_error_message='Discount by percent or amount, commit an amount or a quantity, and keep the minimum below the maximum.'),
+            model_name="price",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("discount_percent__isnull", True), ("discount_amount__isnull", True), _connector="OR"
+                    ),
+                    models.Q(
+                        ("commitment_amount__isnull", True),
+                        ("commitment_quantity__isnull", True),
+                        _connector="OR",
+                    ),
+                    models.Q(
+                        ("minimum_amount__isnull", True),
+                        ("maximum_amount__isnull", True),
+                        ("minimum_amount__lte", models.F("maximum_amount")),
+                        _connector="OR",
+                    ),
+                ),
+                name="price_limits_agree",
+                violation_error_message="Discount by percent or amount, commit an amount or a quantity, and keep the minimum below the maximum.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='price',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('flat_amount__isnull', True), ('flat_amount__gte', 0), _connector='OR'), models.Q(('unit_amount__isnull', True), ('unit_amount__gte', 0), _connector='OR'), models.Q(('rate__isnull', True), ('rate__gte', 0), _connector='OR'), models.Q(('fixed_amount__isnull', True), ('fixed_amount__gte', 0), _connector='OR'), models.Q(('amount_included__isnull', True), ('amount_included__gte', 0), _connector='OR'), models.Q(('multiplier__isnull', True), ('multiplier__gte', 0), _connector='OR'), models.Q(('quantity_included__isnull', True), ('quantity_included__gte', 0), _connector='OR'), models.Q(('discount_percent__isnull', True), ('discount_percent__gte', 0), _connector='OR'), models.Q(('discount_amount__isnull', True), ('discount_amount__gte', 0), _connector='OR'), models.Q(('minimum_amount__isnull', True), ('minimum_amount__gte', 0), _connector='OR'), models.Q(('maximum_amount__isnull', True), ('maximum_amount__gte', 0), _connector='OR'), models.Q(('commitment_amount__isnull', True), ('commitment_amount__gte', 0), _connector='OR'), models.Q(('commitment_quantity__isnull', True), ('commitment_quantity__gte', 0), _connector='OR'), ('commitment_overage_factor__gte', 1)), name='price_amounts_not_negative'),
+            model_name="price",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("flat_amount__isnull", True), ("flat_amount__gte", 0), _connector="OR"),
+                    models.Q(("unit_amount__isnull", True), ("unit_amount__gte", 0), _connector="OR"),
+                    models.Q(("rate__isnull", True), ("rate__gte", 0), _connector="OR"),
+                    models.Q(("fixed_amount__isnull", True), ("fixed_amount__gte", 0), _connector="OR"),
+                    models.Q(("amount_included__isnull", True), ("amount_included__gte", 0), _connector="OR"),
+                    models.Q(("multiplier__isnull", True), ("multiplier__gte", 0), _connector="OR"),
+                    models.Q(
+                        ("quantity_included__isnull", True), ("quantity_included__gte", 0), _connector="OR"
+                    ),
+                    models.Q(
+                        ("discount_percent__isnull", True), ("discount_percent__gte", 0), _connector="OR"
+                    ),
+                    models.Q(("discount_amount__isnull", True), ("discount_amount__gte", 0), _connector="OR"),
+                    models.Q(("minimum_amount__isnull", True), ("minimum_amount__gte", 0), _connector="OR"),
+                    models.Q(("maximum_amount__isnull", True), ("maximum_amount__gte", 0), _connector="OR"),
+                    models.Q(
+                        ("commitment_amount__isnull", True), ("commitment_amount__gte", 0), _connector="OR"
+                    ),
+                    models.Q(
+                        ("commitment_quantity__isnull", True),
+                        ("commitment_quantity__gte", 0),
+                        _connector="OR",
+                    ),
+                    ("commitment_overage_factor__gte", 1),
+                ),
+                name="price_amounts_not_negative",
+            ),
         ),
         migrations.AddField(
-            model_name='feature',
-            name='meter',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='features', to='catalog.meter'),
+            model_name="feature",
+            name="meter",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="features",
+                to="catalog.meter",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pricebook',
-            constraint=models.UniqueConstraint(fields=('storefront', 'region', 'currency'), name='price_book_place_once', violation_error_message='Another price book is for this storefront, region and currency already.'),
+            model_name="pricebook",
+            constraint=models.UniqueConstraint(
+                fields=("storefront", "region", "currency"),
+                name="price_book_place_once",
+                violation_error_message="Another price book is for this storefront, region and currency already.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pricebook',
-            constraint=models.CheckConstraint(condition=models.Q(('storefront__in', ['', 'web', 'api', 'in_app', 'partner'])), name='price_book_storefront'),
+            model_name="pricebook",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("storefront__in", ["", "web", "api", "in_app", "partner"])),
+                name="price_book_storefront",
+            ),
         ),
         migrations.AddField(
-            model_name='planversion',
-            name='price_book',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='versions', to='catalog.pricebook'),
+            model_name="planversion",
+            name="price_book",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="versions",
+                to="catalog.pricebook",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='planversion',
-            constraint=models.CheckConstraint(condition=models.Q(('is_negotiated', False), ('price_book__isnull', True), _connector='OR'), name='plan_version_negotiated_outside_books'),
+            model_name="planversion",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("is_negotiated", False), ("price_book__isnull", True), _connector="OR"),
+                name="plan_version_negotiated_outside_books",
+            ),
         ),
         migrations.AddField(
-            model_name='pricefilter',
-            name='price',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='filters', to='catalog.price'),
+            model_name="pricefilter",
+            name="price",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="filters", to="catalog.price"
+            ),
         ),
         migrations.AddField(
-            model_name='pricetier',
-            name='price',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='tiers', to='catalog.price'),
+            model_name="pricetier",
+            name="price",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="tiers", to="catalog.price"
+            ),
         ),
         migrations.AddField(
-            model_name='plan',
-            name='product',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='plans', to='catalog.product'),
+            model_name="plan",
+            name="product",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="plans",
+                to="catalog.product",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pricefilter',
-            constraint=models.UniqueConstraint(fields=('price', 'dimension'), name='price_filter_dimension_once'),
+            model_name="pricefilter",
+            constraint=models.UniqueConstraint(
+                fields=("price", "dimension"), name="price_filter_dimension_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pricefilter',
-            constraint=models.CheckConstraint(condition=models.Q(('values', []), _negated=True), name='price_filter_has_values'),
+            model_name="pricefilter",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("values", []), _negated=True), name="price_filter_has_values"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pricetier',
-            constraint=models.UniqueConstraint(fields=('price', 'up_to'), name='price_tier_bound_once', nulls_distinct=False),
+            model_name="pricetier",
+            constraint=models.UniqueConstraint(
+                fields=("price", "up_to"), name="price_tier_bound_once", nulls_distinct=False
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pricetier',
-            constraint=models.CheckConstraint(condition=models.Q(('up_to__isnull', True), ('up_to__gt', 0), _connector='OR'), name='price_tier_bound_above_zero'),
+            model_name="pricetier",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("up_to__isnull", True), ("up_to__gt", 0), _connector="OR"),
+                name="price_tier_bound_above_zero",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pricetier',
-            constraint=models.CheckConstraint(condition=models.Q(('rate__isnull', True), models.Q(('rate__range', (0, 1)), ('unit_amount__isnull', True)), _connector='OR'), name='price_tier_rate_or_unit_amount'),
+            model_name="pricetier",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("rate__isnull", True),
+                    models.Q(("rate__range", (0, 1)), ("unit_amount__isnull", True)),
+                    _connector="OR",
+                ),
+                name="price_tier_rate_or_unit_amount",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pricetier',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('unit_amount__isnull', True), ('unit_amount__gte', 0), _connector='OR'), models.Q(('flat_amount__isnull', True), ('flat_amount__gte', 0), _connector='OR')), name='price_tier_amounts_not_negative'),
+            model_name="pricetier",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("unit_amount__isnull", True), ("unit_amount__gte", 0), _connector="OR"),
+                    models.Q(("flat_amount__isnull", True), ("flat_amount__gte", 0), _connector="OR"),
+                ),
+                name="price_tier_amounts_not_negative",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pricetier',
-            constraint=models.CheckConstraint(condition=models.Q(('unit_amount__isnull', False), ('flat_amount__isnull', False), ('rate__isnull', False), _connector='OR'), name='price_tier_costs_something', violation_error_message='A tier needs a unit amount, a flat amount or a rate; 0 is an amount too.'),
+            model_name="pricetier",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("unit_amount__isnull", False),
+                    ("flat_amount__isnull", False),
+                    ("rate__isnull", False),
+                    _connector="OR",
+                ),
+                name="price_tier_costs_something",
+                violation_error_message="A tier needs a unit amount, a flat amount or a rate; 0 is an amount too.",
+            ),
         ),
     ]
