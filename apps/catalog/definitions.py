@@ -1,5 +1,6 @@
 """Rows of the catalog as definitions of `apps.rating`: the one bridge between stored prices and their arithmetic."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from apps.catalog.models import Price, PriceTier
@@ -17,11 +18,14 @@ def definition_of(price: Price) -> Definition:
     return parse_price(definition_document(price), currency=price.plan_version.currency)
 
 
-def definition_document(price: Price) -> dict[str, Any]:
-    """The same as the JSON that POST /prices/preview takes: decimals as plain strings, empty fields left out."""
+def definition_document(price: Price, tiers: Iterable[PriceTier] | None = None) -> dict[str, Any]:
+    """The same as the JSON that POST /prices/preview takes: decimals as plain strings, empty fields left out.
+
+    `tiers` are those of a price that is not stored yet.
+    """
     document = {name: text_of(value) for name, value in price.definition_fields().items()}
-    if tiers := sorted(price.tiers.all(), key=lambda tier: (tier.up_to is None, tier.up_to)):
-        document["tiers"] = [tier_document(tier) for tier in tiers]
+    if ordered := in_order(price.tiers.all() if tiers is None else tiers):
+        document["tiers"] = [tier_document(tier) for tier in ordered]
     if price.convert_divide_by is not None or price.convert_multiply_by is not None:
         document["convert"] = filled(
             divide_by=price.convert_divide_by,
@@ -36,6 +40,11 @@ def definition_document(price: Price) -> dict[str, Any]:
             overage_factor=price.commitment_overage_factor,
         )
     return document
+
+
+def in_order(tiers: Iterable[PriceTier]) -> list[PriceTier]:
+    """By their bounds, the open one last."""
+    return sorted(tiers, key=lambda tier: (tier.up_to is None, tier.up_to or 0))
 
 
 def tier_document(tier: PriceTier) -> dict[str, Any]:

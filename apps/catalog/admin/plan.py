@@ -3,17 +3,22 @@
 from typing import Any
 
 from django import forms
-from django.db.models import Count, Q, QuerySet
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, Q, QuerySet, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import action, display
-from unfold.widgets import UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from apps.catalog.models import Plan, PlanVersion
+from apps.catalog.admin.diff import difference_between
+from apps.catalog.models import Plan, PlanVersion, PriceBook
 from apps.catalog.services import plans
 from apps.core.admin.base import BackOfficeAdmin
 from apps.core.admin.display import code, instant_column
-from apps.core.admin.registry import Panel, register_panel
+from apps.core.admin.registry import Panel, notes_on, register_panel
 from apps.core.admin_sites import tenant_site
 from apps.core.errors import Refused
 from apps.core.validators import validate_currency
@@ -28,13 +33,30 @@ class NewPlanForm(forms.ModelForm):
         help_text="Of the first version's prices, as an ISO 4217 code.",
     )
 
+    price_book = forms.ModelChoiceField(
+        queryset=PriceBook.objects.all(),
+        required=False,
+        empty_label="General offer",
+        widget=UnfoldAdminSelectWidget,
+        help_text="Whom the first version is for.",
+    )
+
     class Meta:
         model = Plan
-        fields = ("name", "code", "description", "currency")
+        fields = ("name", "code", "product", "description", "currency", "price_book")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        book = cleaned.get("price_book")
+        if book is not None and cleaned.get("currency") not in (None, book.currency):
+            self.add_error("currency", f"The price book {book} is in {book.currency}.")
+        return cleaned
 
 
 class PlanAdmin(BackOfficeAdmin):
-    list_display = ("name", "code_shown", "published", "drafts", "created_at_shown")
+    list_display = ("name", "code_shown", "product", "published", "drafts", "created_at_shown")
+    list_filter = (("product", RelatedDropdownFilter),)
+    list_select_related = ("product",)
     search_fields = ("name", "code")
     search_help_text = "Name or code"
     actions = None
@@ -67,8 +89,8 @@ class PlanAdmin(BackOfficeAdmin):
         return super().get_form(request, obj, change=change, **kwargs)
 
     def get_fields(self, request: HttpRequest, obj: Plan | None = None) -> tuple[str, ...]:
-        fields = ("name", "code", "description")
-        return (*fields, "currency") if obj is None else (*fields, "created_at_shown")
+        fields = ("name", "code", "product", "description")
+        return (*fields, "currency", "price_book") if obj is None else (*fields, "created_at_shown")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Plan | None = None) -> tuple[str, ...]:
         return () if obj is None else ("code", "created_at_shown")
@@ -95,6 +117,65 @@ class PlanAdmin(BackOfficeAdmin):
         plan = self.record_of(request, object_id)
         return to_version_copy(plan.versions.order_by("-number").first(), plan)
 
+    # Comparing versions
+
+    def get_urls(self) -> list[URLPattern]:
+        compare = path(
+            "<int:plan_id>/compare/", self.admin_site.admin_view(self.compare), name="catalog_plan_compare"
+        )
+        return [compare, *super().get_urls()]
+
+    def compare(self, request: HttpRequest, plan_id: int) -> HttpResponse:
+        """Two versions of a plan, by `old` and `new` in the address; the newest two when they are left out."""
+        if not request.user.has_perm("catalog.view_planversion"):
+            raise PermissionDenied
+        plan = get_object_or_404(Plan, pk=plan_id)
+        versions = {
+            version.number: version
+            for version in plan.versions.select_related("plan", "price_book").order_by("-number")
+        }
+        numbers = list(versions)
+        new = chosen(request.GET.get("new"), numbers, 0)
+        old = chosen(request.GET.get("old"), numbers, 1)
+        pair = [with_prices(versions[number]) if number is not None else None for number in (old, new)]
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Compare versions of {plan}",
+            "opts": self.opts,
+            "original": plan,
+            "plan": plan,
+            "choices": [
+                {
+                    "number": version.number,
+                    "text": f"Version {version.number} · {version.get_status_display()} · {offer_text(version)}",
+                }
+                for version in versions.values()
+            ],
+            "old": pair[0],
+            "new": pair[1],
+            "difference": difference_between(pair[0], pair[1]) if pair[0] and pair[1] else None,
+        }
+        return TemplateResponse(request, "admin/catalog/plan/compare.html", context)
+
+
+def chosen(text: str | None, numbers: list[int], default: int) -> int | None:
+    """The number that was asked for, else the one at `default`, newest first."""
+    if text and text.isdecimal() and len(text) < 10 and int(text) in numbers:
+        return int(text)
+    return numbers[min(default, len(numbers) - 1)] if numbers else None
+
+
+def with_prices(version: PlanVersion) -> PlanVersion:
+    prefetch_related_objects([version], "prices__meter", "prices__tiers", "prices__filters")
+    return version
+
+
+def offer_text(version: PlanVersion) -> str:
+    """Whom a version is for."""
+    if version.is_negotiated:
+        return "One customer"
+    return str(version.price_book) if version.price_book else "General offer"
+
 
 def to_version(version: PlanVersion) -> HttpResponse:
     return HttpResponseRedirect(reverse("admin:catalog_planversion_change", args=[version.pk]))
@@ -108,8 +189,15 @@ def to_version_copy(latest: PlanVersion | None, plan: Plan) -> HttpResponse:
 
 
 def versions_of(request: HttpRequest, plan: Plan) -> dict[str, Any]:
-    versions = plan.versions.order_by("-number").annotate(price_count=Count("prices"))
-    return {"versions": list(versions)}
+    versions = list(
+        plan.versions.order_by("-number").select_related("price_book").annotate(price_count=Count("prices"))
+    )
+    notes = notes_on("catalog.planversion", versions)
+    rows = [
+        {"record": version, "offer": offer_text(version), "notes": notes.get(version.pk, [])}
+        for version in versions
+    ]
+    return {"plan": plan, "versions": rows, "may_compare": len(rows) > 1}
 
 
 register_panel(

@@ -1,46 +1,78 @@
-"""Plan versions and their prices: a draft is edited, a published one is frozen and copied into the next."""
+"""Plan versions: a draft is edited price by price, a published one is frozen and copied into the next."""
 
 from typing import Any
 
+from django import forms
 from django.db.models import Count, QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
+from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminSelectWidget
 
-from apps.catalog.admin.plan import to_version
-from apps.catalog.admin.prices import PriceInline, shown_prices
-from apps.catalog.models import PlanVersion
-from apps.catalog.services import versions
+from apps.catalog.admin.plan import offer_text, to_version
+from apps.catalog.admin.wording import summary_of, tier_text, unit_of
+from apps.catalog.definitions import in_order
+from apps.catalog.models import PlanVersion, Price, PriceBook
+from apps.catalog.services import plans, versions
+from apps.catalog.services.versions import Existing
 from apps.core import clock
 from apps.core.admin.base import BackOfficeAdmin
 from apps.core.admin.confirmation import Question, ask
-from apps.core.admin.display import badge, instant_column
-from apps.core.admin.registry import Panel, register_panel
+from apps.core.admin.display import badge, instant_column, per_million_text
+from apps.core.admin.registry import Panel, facts_for, register_panel
 from apps.core.admin_sites import tenant_site
 from apps.core.errors import Refused
 
+PUBLISH = "catalog.planversion.publish"
+
+
+class PublishForm(forms.Form):
+    existing = forms.ChoiceField(
+        label="Those who are on an older version",
+        choices=Existing.choices,
+        initial=Existing.KEEP,
+        widget=UnfoldAdminRadioSelectWidget,
+    )
+
+
+class CopyForm(forms.Form):
+    price_book = forms.ModelChoiceField(
+        label="For",
+        queryset=PriceBook.objects.all(),
+        required=False,
+        empty_label="General offer",
+        widget=UnfoldAdminSelectWidget,
+        help_text="Amounts are copied as they are: in a book of another currency, look at each of them.",
+    )
+
 
 class PlanVersionAdmin(BackOfficeAdmin):
-    list_display = ("name", "state", "currency", "price_count", "published_at_shown", "created_at_shown")
-    list_filter = (("status", ChoicesDropdownFilter), ("plan", RelatedDropdownFilter))
-    list_select_related = ("plan",)
+    list_display = (
+        "name", "state", "offer", "currency", "price_count", "published_at_shown", "created_at_shown",
+    )  # fmt: skip
+    list_filter = (
+        ("status", ChoicesDropdownFilter),
+        ("plan", RelatedDropdownFilter),
+        ("price_book", RelatedDropdownFilter),
+    )
+    list_select_related = ("plan", "price_book")
     search_fields = ("plan__name", "plan__code")
     search_help_text = "Plan"
     ordering = ("-id",)
-    fields = (("plan", "number"), ("state", "published_at_shown"), "currency")
-    readonly_fields = ("plan", "number", "state", "published_at_shown")
-    inlines = (PriceInline,)
+    fields = (("plan", "number"), ("state", "published_at_shown"), ("offer", "currency"))
+    readonly_fields = ("plan", "number", "state", "published_at_shown", "offer")
     actions = None
-    actions_detail = ("publish", "copy", "archive")
+    actions_detail = ("publish", "copy", "compare", "archive", "discard")
 
     published_at_shown = instant_column("published_at", "Published")
     created_at_shown = instant_column("created_at", "Created")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PlanVersion]:
         queryset: QuerySet[PlanVersion] = super().get_queryset(request)
-        return queryset.select_related("plan").annotate(prices_counted=Count("prices"))
+        return queryset.select_related("plan", "price_book").annotate(prices_counted=Count("prices"))
 
     @display(description="Version", ordering="plan__name")
     def name(self, version: PlanVersion) -> str:
@@ -49,6 +81,10 @@ class PlanVersionAdmin(BackOfficeAdmin):
     @display(description="Status", ordering="status")
     def state(self, version: PlanVersion) -> str:
         return badge(version.get_status_display())
+
+    @display(description="For", ordering="price_book")
+    def offer(self, version: PlanVersion) -> str:
+        return offer_text(version)
 
     @display(description="Prices", ordering="prices_counted")
     def price_count(self, version: Any) -> int:
@@ -63,9 +99,11 @@ class PlanVersionAdmin(BackOfficeAdmin):
             return False
         return super().has_change_permission(request, obj)
 
-    def get_inlines(self, request: HttpRequest, obj: PlanVersion | None) -> Any:
-        """A frozen version's prices are a table, not a form that can't be edited."""
-        return self.inlines if self.has_change_permission(request, obj) else ()
+    def get_readonly_fields(self, request: HttpRequest, obj: PlanVersion | None = None) -> tuple[str, ...]:
+        """A book has its currency; the general offer chooses one."""
+        if obj is not None and obj.price_book_id is not None:
+            return (*self.readonly_fields, "currency")
+        return self.readonly_fields
 
     def save_model(self, request: HttpRequest, obj: PlanVersion, form: ModelForm, change: bool) -> None:
         # Somebody may have published it since the form was opened; the lock keeps it a draft until the commit.
@@ -73,23 +111,13 @@ class PlanVersionAdmin(BackOfficeAdmin):
             raise Refused("not_a_draft", f"{obj} was published meanwhile and can't be changed any more.")
         super().save_model(request, obj, form, change)
 
-    def construct_change_message(
-        self, request: HttpRequest, form: ModelForm, formsets: Any, add: bool = False
-    ) -> Any:
-        message = super().construct_change_message(request, form, formsets, add)
-        for formset in formsets:
-            for price in [*formset.new_objects, *(changed for changed, _ in formset.changed_objects)]:
-                amount = price.flat_amount if price.unit_amount is None else price.unit_amount
-                request.admin_changes[f"price {price.code}"] = f"{price.get_model_display()} {amount:f}"  # type: ignore[attr-defined]
-            for price in formset.deleted_objects:
-                request.admin_changes[f"price {price.code}"] = "removed"  # type: ignore[attr-defined]
-        return message
-
     def is_on_offer(self, action: str, record: PlanVersion) -> bool:
         return {
             "publish": record.is_draft,
             "archive": record.status == PlanVersion.Status.PUBLISHED,
-            "copy": not record.is_draft,
+            "copy": True,
+            "compare": record.number > 1,
+            "discard": record.is_draft,
         }[action]
 
     @action(
@@ -99,24 +127,28 @@ class PlanVersionAdmin(BackOfficeAdmin):
         permissions=["catalog.change_planversion"],
     )
     def publish(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        version = self.record_of(request, object_id)
+        version: PlanVersion = self.record_of(request, object_id)
+        facts = facts_for(PUBLISH, version)
+        has_movable = bool(facts)
 
-        def act(_: dict[str, Any]) -> str:
-            return f"{versions.publish_version(version=version, now=clock.now())} is published and on offer."
+        def act(given: dict[str, Any]) -> str:
+            existing = given.get("existing", Existing.KEEP)
+            published = versions.publish_version(version=version, now=clock.now(), existing=existing)
+            moved = {Existing.AT_RENEWAL: " Those on older versions move at their renewal.",
+                     Existing.NOW: " Those on older versions are on it from now on."}  # fmt: skip
+            return f"{published} is published and on offer.{moved.get(existing, '')}"
 
         question = Question(
             title=f"Publish {version}?",
             text="Its prices are frozen for good. To change a price later, draft the next version.",
-            facts={price["name"]: price["amount"] for price in shown_prices(version)},
+            facts={"For": offer_text(version), **prices_in_words(version), **facts},
             button="Publish",
+            form=PublishForm if has_movable else None,
+            initial={"existing": Existing.KEEP},
         )
         return ask(self, request, question, act, record=version)
 
-    @action(
-        description="Archive",
-        icon="archive",
-        permissions=["catalog.change_planversion"],
-    )
+    @action(description="Archive", icon="archive", permissions=["catalog.change_planversion"])
     def archive(self, request: HttpRequest, object_id: str) -> HttpResponse:
         version = self.record_of(request, object_id)
 
@@ -131,17 +163,13 @@ class PlanVersionAdmin(BackOfficeAdmin):
         )
         return ask(self, request, question, act, record=version)
 
-    @action(
-        description="Draft a new version from this",
-        icon="content_copy",
-        permissions=["catalog.add_planversion"],
-    )
+    @action(description="Duplicate", icon="content_copy", permissions=["catalog.add_planversion"])
     def copy(self, request: HttpRequest, object_id: str) -> HttpResponse:
         version = self.record_of(request, object_id)
         made: list[PlanVersion] = []
 
-        def act(_: dict[str, Any]) -> str:
-            made.append(versions.duplicate_version(version=version, price_book=version.price_book))
+        def act(given: dict[str, Any]) -> str:
+            made.append(versions.duplicate_version(version=version, price_book=given["price_book"]))
             return f"{made[0]} is a draft with the prices of {version}. Change them, then publish it."
 
         question = Question(
@@ -149,13 +177,82 @@ class PlanVersionAdmin(BackOfficeAdmin):
             text=f"It starts with the prices of {version}. Nothing changes for customers until it is published "
             "and they are moved to it.",
             button="Draft it",
+            form=CopyForm,
+            initial={"price_book": version.price_book_id},
         )
         response = ask(self, request, question, act, record=version)
         return to_version(made[0]) if made else response
 
+    @action(description="Compare", icon="difference", permissions=["catalog.view_planversion"])
+    def compare(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        version = self.record_of(request, object_id)
+        older = predecessor_of(version)
+        query = f"?old={older.number}&new={version.number}" if older else f"?new={version.number}"
+        return HttpResponseRedirect(reverse("admin:catalog_plan_compare", args=[version.plan_id]) + query)
 
-def prices_of(request: HttpRequest, version: PlanVersion) -> dict[str, Any] | None:
-    return None if version.is_draft else {"prices": shown_prices(version)}
+    @action(
+        description="Discard",
+        icon="delete",
+        variant=ActionVariant.DANGER,
+        permissions=["catalog.change_planversion"],
+    )
+    def discard(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        version = self.record_of(request, object_id)
+        plan_page = HttpResponseRedirect(reverse("admin:catalog_plan_change", args=[version.plan_id]))
+        if request.method == "POST":
+            name = str(version)
+            try:
+                plans.delete_draft(version=version)
+            except Refused as refused:
+                self.tell(request, refused.message, refused=True)
+                return to_version(version)
+            self.tell(request, f"{name} is discarded.")
+            return plan_page
+        question = Question(
+            title=f"Discard {version}?",
+            text="The draft and its prices are deleted. What was published stays.",
+            facts=prices_in_words(version),
+            button="Discard the draft",
+            is_dangerous=True,
+        )
+        return ask(self, request, question, lambda _: "", record=version)
+
+
+def predecessor_of(version: PlanVersion) -> PlanVersion | None:
+    """The version to compare with at first sight: the one before it of the same offer, else any before it."""
+    older = PlanVersion.objects.filter(plan_id=version.plan_id, number__lt=version.number).order_by("-number")
+    same = older.filter(price_book_id=version.price_book_id, is_negotiated=version.is_negotiated)
+    return same.first() or older.first()
+
+
+def priced(version: PlanVersion) -> list[Price]:
+    """The prices in their order, with all that words need; three queries."""
+    return list(version.prices.select_related("meter").prefetch_related("tiers", "filters"))
+
+
+def prices_in_words(version: PlanVersion) -> dict[str, str]:
+    """For questions."""
+    return {price.name: summary_of(price, version.currency) for price in priced(version)}
+
+
+def prices_of(request: HttpRequest, version: PlanVersion) -> dict[str, Any]:
+    return {
+        "version": version,
+        "may_add": version.is_draft and request.user.has_perm("catalog.add_price"),
+        "may_change": version.is_draft and request.user.has_perm("catalog.change_price"),
+        "prices": [
+            {
+                "record": price,
+                "amount": summary_of(price, version.currency),
+                "per_million": per_million_text(price.unit_amount, version.currency),
+                "tiers": [
+                    tier_text(tier, version.currency, unit_of(price)) for tier in in_order(price.tiers.all())
+                ],
+                "filters": [f"{one.dimension} = {' or '.join(one.values)}" for one in price.filters.all()],
+            }
+            for price in priced(version)
+        ],
+    }
 
 
 register_panel(

@@ -19,6 +19,7 @@ TONES = {
     "draft": "warning", "open": "info", "paid": "success", "void": "default", "uncollectible": "danger",
     "published": "success", "archived": "default", "active": "success", "ended": "default",
     "waiting": "warning", "replayed": "success", "revoked": "danger", "in use": "success",
+    "current": "success", "scheduled": "info", "past": "default",
     "live": "success", "sandbox": "warning", "inactive": "default", "unfinished": "danger",
 }  # fmt: skip
 

@@ -32,6 +32,10 @@ TENANT: list[tuple[str, list[Item]]] = [
             ("Meters", "speed", "catalog.meter", ""),
             ("Plans", "sell", "catalog.plan", ""),
             ("Plan versions", "history_edu", "catalog.planversion", ""),
+            ("Price books", "menu_book", "catalog.pricebook", ""),
+            ("Negotiated prices", "handshake", "subscriptions.negotiatedversion", ""),
+            ("Products", "category", "catalog.product", ""),
+            ("Features", "extension", "catalog.feature", ""),
         ],
     ),
     (

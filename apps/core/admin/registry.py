@@ -4,13 +4,16 @@ The customer page shows what the customer owes, but the customers app may not im
 here for panels, and the sidebar for counts; whoever has them registers them when its admin is loaded.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest
 
 PanelContext = Callable[[HttpRequest, Any], dict[str, Any] | None]
+# Remarks about many records at once, by primary key: one query for a whole list.
+Notes = Callable[[Iterable[Any]], dict[Any, str]]
+Facts = Callable[[Any], dict[str, Any]]
 COUNTED_AT_MOST = 999
 
 
@@ -27,6 +30,8 @@ class Panel:
 
 _panels: dict[str, list[Panel]] = {}
 _counts: dict[str, Callable[[], int]] = {}
+_notes: dict[str, list[Notes]] = {}
+_facts: dict[str, list[Facts]] = {}
 
 
 def register_panel(model: str, panel: Panel) -> None:
@@ -58,3 +63,30 @@ def count_text(name: str) -> str:
     if counted > COUNTED_AT_MOST:
         return f"{COUNTED_AT_MOST}+"
     return str(counted) if counted else ""
+
+
+def register_notes(model: str, notes: Notes) -> None:
+    _notes.setdefault(model, []).append(notes)
+
+
+def notes_on(model: str, records: Iterable[Any]) -> dict[Any, list[str]]:
+    """What other apps remark about records of a list, by primary key."""
+    found: dict[Any, list[str]] = {}
+    listed = list(records)
+    for notes in _notes.get(model, []):
+        for pk, text in notes(listed).items():
+            found.setdefault(pk, []).append(text)
+    return found
+
+
+def register_facts(question: str, facts: Facts) -> None:
+    """`question` names an action that asks first, e.g. catalog.planversion.publish."""
+    _facts.setdefault(question, []).append(facts)
+
+
+def facts_for(question: str, record: Any) -> dict[str, Any]:
+    """What other apps know that somebody should see before answering a question about a record."""
+    found: dict[str, Any] = {}
+    for facts in _facts.get(question, []):
+        found |= facts(record)
+    return found

@@ -1,0 +1,72 @@
+"""What subscriptions know of plan versions: who is on one, whom it was negotiated for, who would move."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import Count
+from django.http import HttpRequest
+
+from apps.catalog.models import PlanVersion
+from apps.core.admin.registry import Panel, register_facts, register_notes, register_panel
+from apps.subscriptions.models import NegotiatedVersion
+from apps.subscriptions.selectors import active_subscriptions
+from apps.subscriptions.services.move import replaced_by
+
+
+def counts_on(versions: Iterable[PlanVersion]) -> dict[int, int]:
+    """Active subscriptions by version."""
+    rows = (
+        active_subscriptions()
+        .filter(plan_version__in=list(versions))
+        .order_by()
+        .values_list("plan_version_id")
+        .annotate(counted=Count("pk"))
+    )
+    return dict(rows)
+
+
+def subscribers_note(versions: Iterable[PlanVersion]) -> dict[Any, str]:
+    return {
+        pk: f"{count:,} active subscription{'' if count == 1 else 's'}"
+        for pk, count in counts_on(versions).items()
+    }
+
+
+def negotiated_note(versions: Iterable[PlanVersion]) -> dict[Any, str]:
+    rows = NegotiatedVersion.objects.filter(plan_version__in=list(versions)).select_related("customer")
+    return {row.plan_version_id: f"Negotiated with {row.customer}" for row in rows}
+
+
+def movable(version: PlanVersion) -> dict[str, Any]:
+    """Empty when nobody would move: then nobody is asked about it."""
+    count = replaced_by(version).count()
+    return (
+        {"On older versions of this offer": f"{count:,} subscription{'' if count == 1 else 's'}"}
+        if count
+        else {}
+    )
+
+
+def subscribers_of(request: HttpRequest, version: PlanVersion) -> dict[str, Any]:
+    negotiated = NegotiatedVersion.objects.filter(plan_version=version).select_related("customer").first()
+    return {
+        "version": version,
+        "count": counts_on([version]).get(version.pk, 0),
+        "customer": negotiated.customer if negotiated else None,
+        "may_negotiate": request.user.has_perm("subscriptions.add_negotiatedversion"),
+    }
+
+
+register_notes("catalog.planversion", negotiated_note)
+register_notes("catalog.planversion", subscribers_note)
+register_facts("catalog.planversion.publish", movable)
+register_panel(
+    "catalog.planversion",
+    Panel(
+        20,
+        "admin/subscriptions/subscription/of_version.html",
+        "subscriptions.view_subscription",
+        subscribers_of,
+        is_wide=True,
+    ),
+)
