@@ -109,8 +109,8 @@ class Price(models.Model):
     commitment_quantity = optional_quantity("Promised for each period, in billed units.")
     commitment_true_up = models.BooleanField("charge what is missing to the commitment", default=False)
     commitment_overage_factor = models.DecimalField(
-        max_digits=20,
-        decimal_places=9,
+        max_digits=38,
+        decimal_places=18,
         default=1,
         validators=[MinValueValidator(Decimal(1))],
         help_text="What exceeds the commitment costs this many times its price.",
