@@ -4,7 +4,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
-from iso4217 import Currency
+
+from apps.rating import CurrencyError, minor_units
 
 # Codes of meters and plans appear in URLs, on invoices and in clients' code.
 code_validator = RegexValidator(
@@ -21,9 +22,10 @@ def validate_time_zone(value: str) -> None:
 
 
 def validate_currency(value: str) -> None:
+    """A currency in which amounts can be rounded: gold (XAU) and test codes (XXX) have no minor unit."""
     try:
-        Currency(value)
-    except ValueError as error:
+        minor_units(value)
+    except CurrencyError as error:
         raise ValidationError(f"{value!r} is no ISO 4217 currency code; write it like USD.") from error
 
 
