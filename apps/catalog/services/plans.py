@@ -77,14 +77,9 @@ def draft_version(
     """Add the next version as a draft with its prices, in their order.
 
     Raises `Invalid` with a pointer into `prices` for each problem: what `parse_price` refuses, unknown_meter,
-    unknown_dimension, duplicate_price, field_not_allowed; and currency_mismatch with a book.
+    unknown_dimension, duplicate_price, field_not_allowed; and with a book currency_mismatch, field_not_allowed.
     """
-    if price_book is not None and price_book.currency != currency:
-        raise Invalid(
-            "currency_mismatch",
-            f"The price book {price_book} is in {price_book.currency}.",
-            param="/currency",
-        )
+    check_book(price_book, currency, is_negotiated)
     Plan.objects.select_for_update().get(pk=plan.pk)
     latest = plan.versions.aggregate(number=Max("number"))["number"] or 0
     version = PlanVersion.objects.create(
@@ -100,12 +95,7 @@ def replace_prices(
 ) -> None:
     """Write a draft anew. Raises `Refused` not_a_draft and what `draft_version` raises; then nothing has changed."""
     version = locked_draft(version)
-    if price_book is not None and price_book.currency != currency:
-        raise Invalid(
-            "currency_mismatch",
-            f"The price book {price_book} is in {price_book.currency}.",
-            param="/currency",
-        )
+    check_book(price_book, currency, version.is_negotiated)
     remove_prices(version)
     version.currency = currency
     version.price_book = price_book
@@ -121,6 +111,23 @@ def delete_draft(*, version: PlanVersion) -> None:
     record(action="plan_version.deleted", target=version)
     remove_prices(version)
     version.delete()
+
+
+def check_book(price_book: PriceBook | None, currency: str, is_negotiated: bool) -> None:
+    if price_book is None:
+        return
+    if is_negotiated:
+        raise Invalid(
+            "field_not_allowed",
+            "A negotiated version is for one customer and stands in no book.",
+            param="/price_book",
+        )
+    if price_book.currency != currency:
+        raise Invalid(
+            "currency_mismatch",
+            f"The price book {price_book} is in {price_book.currency}.",
+            param="/currency",
+        )
 
 
 def locked_draft(version: PlanVersion) -> PlanVersion:
