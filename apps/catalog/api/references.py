@@ -12,6 +12,7 @@ from apps.access.models import Scope
 from apps.audit.services.record import record
 from apps.catalog.api.serializers import FeatureSerializer, PriceBookSerializer, ProductSerializer
 from apps.catalog.models import Feature, PriceBook, Product
+from apps.catalog.services.price_books import refuse_other_currency
 from apps.core.api.idempotency import idempotent
 
 
@@ -92,3 +93,8 @@ class PriceBookList(ReferenceList):
 class PriceBookDetail(ReferenceDetail):
     serializer_class = PriceBookSerializer
     queryset = PriceBook.objects.all()
+
+    def perform_update(self, serializer: Any) -> None:
+        currency = serializer.validated_data.get("currency", serializer.instance.currency)
+        refuse_other_currency(book=serializer.instance, currency=currency)
+        super().perform_update(serializer)

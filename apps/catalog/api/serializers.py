@@ -10,7 +10,7 @@ from apps.catalog.models import Feature, Meter, Plan, PlanVersion, Price, PriceB
 from apps.catalog.models.meter import MAX_DIMENSIONS
 from apps.catalog.services.plans import NewPrice
 from apps.catalog.services.versions import Existing
-from apps.core.api.fields import StepOutput, StrictSerializer
+from apps.core.api.fields import NoUnknownFields, StepOutput, StrictSerializer
 from apps.core.validators import code_validator, validate_currency
 
 
@@ -159,14 +159,14 @@ class PlanOutput(serializers.ModelSerializer[Plan]):
         fields = ["code", "name", "description", "product", "versions", "created_at"]
 
 
-class ProductSerializer(serializers.ModelSerializer[Product]):
+class ProductSerializer(NoUnknownFields, serializers.ModelSerializer[Product]):
     class Meta:
         model = Product
         fields = ["code", "name", "description", "created_at"]
         read_only_fields = ["created_at"]
 
 
-class FeatureSerializer(serializers.ModelSerializer[Feature]):
+class FeatureSerializer(NoUnknownFields, serializers.ModelSerializer[Feature]):
     meter = serializers.SlugRelatedField(
         slug_field="code", queryset=Meter.objects.all(), required=False, allow_null=True
     )
@@ -177,7 +177,7 @@ class FeatureSerializer(serializers.ModelSerializer[Feature]):
         read_only_fields = ["created_at"]
 
 
-class PriceBookSerializer(serializers.ModelSerializer[PriceBook]):
+class PriceBookSerializer(NoUnknownFields, serializers.ModelSerializer[PriceBook]):
     class Meta:
         model = PriceBook
         fields = ["code", "name", "storefront", "region", "currency"]

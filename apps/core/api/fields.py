@@ -51,10 +51,10 @@ class MetadataField(serializers.JSONField):
         return value
 
 
-class StrictSerializer(serializers.Serializer[Any]):
+class NoUnknownFields:
     """Refuses fields it does not know: a misspelt optional field must not be ignored in silence."""
 
-    def to_internal_value(self, data: Any) -> Any:
+    def to_internal_value(self: Any, data: Any) -> Any:
         if isinstance(data, dict) and (unknown := sorted(set(data) - set(self.fields))):
             raise serializers.ValidationError(
                 {
@@ -62,7 +62,11 @@ class StrictSerializer(serializers.Serializer[Any]):
                     for name in unknown
                 }
             )
-        return super().to_internal_value(data)
+        return super().to_internal_value(data)  # type: ignore[misc]
+
+
+class StrictSerializer(NoUnknownFields, serializers.Serializer[Any]):
+    pass
 
 
 class StepOutput(serializers.Serializer[Any]):
