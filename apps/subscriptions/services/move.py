@@ -3,36 +3,46 @@
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from apps.audit.services.record import record
 from apps.catalog.models import PlanVersion
 from apps.catalog.services.versions import Existing
+from apps.core.errors import Refused
 from apps.subscriptions.models import Subscription, SubscriptionPhase
+from apps.subscriptions.selectors import meters_billed_since
+from apps.subscriptions.services.subscribe import has_opening_fees
 
 
 def move_subscribers(version: PlanVersion, existing: str, now: datetime) -> int:
-    """Move everybody who is on an older version of the same offer: same plan, same book. Returns how many.
-
-    Negotiated versions are nobody's older version, and theirs are not replaced by the general offer.
-    """
-    if version.is_negotiated:
-        return 0
-    older = Subscription.objects.filter(
-        status=Subscription.Status.ACTIVE,
-        plan_version__plan_id=version.plan_id,
-        plan_version__price_book_id=version.price_book_id,
-        plan_version__is_negotiated=False,
-        plan_version__number__lt=version.number,
-        plan_version__currency=version.currency,
-    )
+    """Move those who are on what a version replaces; returns how many. Raises `Refused` meter_billed_elsewhere."""
     moved = 0
-    for subscription in older.select_for_update(of=("self",)).order_by("pk"):
+    for subscription in replaced_by(version).select_for_update(of=("self",)).order_by("pk"):
         starts_at = now if existing == Existing.NOW else next_renewal(subscription, now)
         move_to_version(
             subscription=subscription, version=version, starts_at=max(starts_at, subscription.started_at)
         )
         moved += 1
     return moved
+
+
+def replaced_by(version: PlanVersion) -> QuerySet[Subscription]:
+    """A general version replaces older ones of the same plan and book; a negotiated one whatever its customer is on.
+
+    Negotiated versions are never replaced by a general one.
+    """
+    running = Subscription.objects.filter(
+        status=Subscription.Status.ACTIVE,
+        plan_version__plan_id=version.plan_id,
+        plan_version__currency=version.currency,
+    )
+    if version.is_negotiated:
+        return running.filter(customer__negotiated_versions__plan_version=version)
+    return running.filter(
+        plan_version__price_book_id=version.price_book_id,
+        plan_version__is_negotiated=False,
+        plan_version__number__lt=version.number,
+    )
 
 
 def next_renewal(subscription: Subscription, now: datetime) -> datetime:
@@ -44,10 +54,14 @@ def next_renewal(subscription: Subscription, now: datetime) -> datetime:
 def move_to_version(*, subscription: Subscription, version: PlanVersion, starts_at: datetime) -> None:
     """From `starts_at` on the version counts; phases that were to begin later give way.
 
-    Never before the billing cursor: what is billed is billed. The row is locked, as closing does.
+    Never before the billing cursor: what is billed is billed. The row is locked, as closing does. Raises
+    `Refused` meter_billed_elsewhere when another subscription bills a meter of the version.
     """
     subscription = Subscription.objects.select_for_update(of=("self",)).get(pk=subscription.pk)
     starts_at = max(starts_at, subscription.invoiced_until)
+    refuse_double_billing(subscription, version, starts_at)
+    if starts_at == subscription.started_at:
+        plan_opening(subscription, version)
     subscription.phases.filter(starts_at__gte=starts_at).delete()
     subscription.phases.filter(ends_at__gt=starts_at).update(ends_at=starts_at)
     subscription.phases.filter(ends_at__isnull=True).update(ends_at=starts_at)
@@ -60,3 +74,23 @@ def move_to_version(*, subscription: Subscription, version: PlanVersion, starts_
         target=subscription,
         changes={"plan_version": str(version), "starts_at": starts_at.isoformat()},
     )
+
+
+def refuse_double_billing(subscription: Subscription, version: PlanVersion, starts_at: datetime) -> None:
+    metered = set(version.prices.filter(meter__isnull=False).values_list("meter_id", flat=True))
+    others = meters_billed_since(customer=subscription.customer, since=starts_at, other_than=subscription)
+    if metered & others:
+        raise Refused(
+            "meter_billed_elsewhere",
+            f"Another subscription of {subscription.customer} bills a meter of {version}; usage would be billed twice.",
+        )
+
+
+def plan_opening(subscription: Subscription, version: PlanVersion) -> None:
+    """The version counts from the very start: unless the opening is billed already, it is the one that opens."""
+    first = subscription.phases.order_by("starts_at").select_related("plan_version").first()
+    assert first is not None, "a subscription's phases cover its life"
+    is_billed = subscription.opening_due_at is None and has_opening_fees(first.plan_version)
+    if not is_billed:
+        subscription.opening_due_at = subscription.started_at if has_opening_fees(version) else None
+        subscription.save(update_fields=["opening_due_at"])

@@ -9,6 +9,7 @@ from apps.catalog.models import PlanVersion, Price
 from apps.core.errors import Invalid, Refused
 from apps.customers.models import Customer
 from apps.subscriptions.models import NegotiatedVersion, Subscription, SubscriptionPhase
+from apps.subscriptions.selectors import meters_billed_since
 
 # Each month since the start becomes an invoice at once; a slip of the keyboard must not make a thousand.
 MAX_BACKDATING = timedelta(days=5 * 366)
@@ -36,7 +37,7 @@ def subscribe(
     customer = Customer.objects.select_for_update(of=("self",)).get(pk=customer.pk)
     refuse_unoffered(customer, plan_version)
     fix_currency(customer, plan_version)
-    refuse_double_billing(customer, plan_version)
+    refuse_double_billing(customer, plan_version, started_at)
     subscription = Subscription(
         customer=customer,
         plan_version=plan_version,
@@ -87,7 +88,7 @@ def fix_currency(customer: Customer, plan_version: PlanVersion) -> None:
     customer.save(update_fields=["currency"])
 
 
-def refuse_double_billing(customer: Customer, plan_version: PlanVersion) -> None:
+def refuse_double_billing(customer: Customer, plan_version: PlanVersion, started_at: datetime) -> None:
     """Two subscriptions to one plan, or to one meter, would bill the same usage twice."""
     running = Subscription.objects.filter(customer=customer, status=Subscription.Status.ACTIVE)
     if running.filter(plan_version__plan_id=plan_version.plan_id).exists():
@@ -95,7 +96,7 @@ def refuse_double_billing(customer: Customer, plan_version: PlanVersion) -> None
             "already_subscribed", f"{customer} is on the plan {plan_version.plan} already.", param="/plan"
         )
     metered = set(plan_version.prices.filter(meter__isnull=False).values_list("meter_id", flat=True))
-    if metered & set(running.values_list("plan_version__prices__meter_id", flat=True)):
+    if metered & meters_billed_since(customer=customer, since=started_at):
         raise Refused(
             "meter_billed_elsewhere",
             f"Another subscription of {customer} bills a meter of {plan_version}; usage would be billed twice.",
