@@ -77,7 +77,14 @@ def close_period(*, subscription_id: int, now: datetime) -> bool:
 def open_due_subscriptions(now: datetime) -> int:
     """Bill what is due when a subscription starts: set-up fees and fees at the start of a period. Returns how many."""
     due = active_subscriptions().filter(opening_due_at__lte=now).order_by("opening_due_at", "id")
-    return sum(open_subscription(subscription_id=pk, now=now) for pk in due.values_list("pk", flat=True))
+    opened = 0
+    for pk in due.values_list("pk", flat=True):
+        try:
+            opened += open_subscription(subscription_id=pk, now=now)
+        except RatingError:
+            # As with closing: the others go on.
+            log.exception("the opening of subscription %s can't be billed", pk)
+    return opened
 
 
 @transaction.atomic

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
+from django.db.models import Q
 
 from apps.audit.services.record import record
 from apps.core.errors import Refused
@@ -77,10 +78,14 @@ def finalize_invoice(*, invoice: Invoice, now: datetime) -> Invoice:
 
 
 def refuse_out_of_order(invoice: Invoice) -> None:
-    """Late usage of a period is looked for only once it is finalized, so periods are finalized in their order."""
-    earlier = (
-        drafts().filter(subscription_id=invoice.subscription_id, period_end__lte=invoice.period_start).first()
-    )
+    """Late usage of a period is looked for only once it is finalized, so periods are finalized in their order.
+
+    The opening comes before all of them: the first period credits what is unused of the fees billed there.
+    """
+    is_earlier = Q(period_end__lte=invoice.period_start)
+    if invoice.kind == Invoice.Kind.CYCLE:
+        is_earlier |= Q(kind=Invoice.Kind.OPENING)
+    earlier = drafts().filter(is_earlier, subscription_id=invoice.subscription_id).first()
     if earlier is not None:
         raise Refused(
             "earlier_draft",
