@@ -10,7 +10,7 @@ from django.db import IntegrityError, connection, transaction
 
 from apps.audit.models import AuditEntry
 from apps.catalog.models import Price
-from apps.catalog.services import plans
+from apps.catalog.services import versions
 from apps.core.errors import Refused
 from apps.invoices.models import Invoice
 from apps.invoices.services.close_periods import close_due_periods, close_period
@@ -127,7 +127,7 @@ def test_a_price_added_while_its_version_is_published_is_refused(
 
     def publish() -> None:
         with transaction.atomic():
-            plans.publish_version(version=version, now=NOW)
+            versions.publish_version(version=version, now=NOW)
             is_published.set()
             is_adding.wait(10)
             time.sleep(0.2)  # the other one is at the trigger by now, or through it
