@@ -17,10 +17,10 @@ from unfold.decorators import action
 from unfold.enums import ActionVariant
 
 from apps.audit.services.record import record as write_audit_entry
-from apps.catalog.admin.preview import preview_of, read_typed
+from apps.catalog.admin.form_preview import preview_of_form, preview_of_price
+from apps.catalog.admin.preview import Typed, read_typed
 from apps.catalog.admin.price_form import (
     MODELS_OF,
-    SILENT,
     TIER_MODELS_OF,
     FilterForm,
     FilterFormSet,
@@ -29,17 +29,15 @@ from apps.catalog.admin.price_form import (
     TierForm,
     TierFormSet,
     filled_forms,
-    tier_rows,
 )
 from apps.catalog.admin.wording import facts_of
-from apps.catalog.definitions import definition_document, definition_of
+from apps.catalog.definitions import definition_document
 from apps.catalog.models import Meter, PlanVersion, Price, PriceFilter, PriceTier
 from apps.catalog.services import plans
 from apps.core.admin.base import BackOfficeAdmin
 from apps.core.admin.confirmation import Question, ask
 from apps.core.admin.registry import Panel, register_panel
 from apps.core.admin_sites import tenant_site
-from apps.rating import RatingError, parse_price
 
 VERSION = "plan_version"
 PREVIEW = "admin/catalog/price/preview.html"
@@ -246,7 +244,7 @@ class PriceAdmin(BackOfficeAdmin):
             },
         }
         if price is not None and not is_editable:
-            context["preview"] = preview_context(price, *read_typed({}, currency=version.currency))
+            context["preview"] = preview_of_price(price, *read_typed({}, currency=version.currency))
         return super().render_change_form(request, context, *args, **kwargs)
 
     # Saving
@@ -280,10 +278,10 @@ class PriceAdmin(BackOfficeAdmin):
             row.pk, row.price = None, form.instance
         formset.model.objects.bulk_create(kept)
 
-    def log_addition(self, request: HttpRequest, obj: Price, message: Any) -> None:
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:
         self.audit(obj, "added")
 
-    def log_change(self, request: HttpRequest, obj: Price, message: Any) -> None:
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> None:
         self.audit(obj, "changed")
 
     def audit(self, price: Price, what: str) -> None:
@@ -357,64 +355,18 @@ class PriceAdmin(BackOfficeAdmin):
         version = self.version_of(request, price)
         typed, wrong = read_typed(request.POST, currency=version.currency)
         if is_form:
-            context = self.preview_of_form(request, price, version, typed, wrong)
+            context = self.read_form(request, price, typed, wrong)
         else:
-            context = preview_context(price, typed, wrong) if price else {}
+            context = preview_of_price(price, typed, wrong) if price else {}
         return render(request, PREVIEW, {"preview": context})
 
-    def preview_of_form(
-        self,
-        request: HttpRequest,
-        price: Price | None,
-        version: PlanVersion,
-        typed: Any,
-        wrong: dict[str, str],
+    def read_form(
+        self, request: HttpRequest, price: Price | None, typed: Typed, wrong: dict[str, str]
     ) -> dict[str, Any]:
         form_class = self.get_form(request, price, change=price is not None)
         form: PriceForm = form_class(request.POST, instance=price)
         self._create_formsets(request, form.instance, change=price is not None)
-        missing = missing_in(form)
-        meter = form.cleaned_data.get("meter") if hasattr(form, "cleaned_data") else None
-        if missing:
-            return {"missing": missing, "wrong": wrong}
-        rows = [tier for _, tier in tier_rows(form.formsets["tiers"])]
-        definition = parse_price(definition_document(form.instance, rows), currency=version.currency)
-        return rated(definition, version.currency, meter.unit if meter else "", typed, wrong)
-
-
-def missing_in(form: PriceForm) -> list[dict[str, str]]:
-    """What keeps a definition from being rated, with the field's name. Empty when it can be."""
-    bad = [
-        {"field": str(form.fields[name].label), "text": text}
-        for name, texts in form.errors.items()
-        if name in form.fields and name not in SILENT
-        for text in texts
-    ]
-    bad += [{"field": "", "text": text} for text in form.non_field_errors()]
-    tiers = form.formsets["tiers"]
-    bad += [{"field": "Tiers", "text": str(text)} for text in tiers.non_form_errors()]
-    for number, row in enumerate(tiers.forms, 1):
-        for name, texts in row.errors.items():
-            label = row.fields[name].label.lower() if name in row.fields else ""
-            bad += [
-                {"field": f"Tier {number}{f', {label}' if label else ''}", "text": text} for text in texts
-            ]
-    return bad
-
-
-def preview_context(price: Price, typed: Any, wrong: dict[str, str]) -> dict[str, Any]:
-    version = price.plan_version
-    return rated(
-        definition_of(price), version.currency, price.meter.unit if price.meter else "", typed, wrong
-    )
-
-
-def rated(definition: Any, currency: str, unit: str, typed: Any, wrong: dict[str, str]) -> dict[str, Any]:
-    try:
-        shown = preview_of(definition, currency=currency, unit=unit, typed=typed)
-    except RatingError as error:
-        return {"missing": [{"field": "", "text": f"{error.message}."}], "wrong": wrong}
-    return {**shown, "model": definition.model, "wrong": wrong}
+        return preview_of_form(form, typed, wrong)
 
 
 def remove_price(price: Price) -> None:

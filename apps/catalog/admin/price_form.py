@@ -135,7 +135,7 @@ class PriceForm(forms.ModelForm):
         self.formsets = {}
         self.instance.plan_version = self.plan_version
         # The admin makes the formsets for the instance, and hands them over here.
-        self.instance.typed_in = self  # type: ignore[attr-defined]
+        self.instance.typed_in = self
         for name, value in DEFAULTS.items():
             if name in self.fields:
                 self.fields[name].required = False
@@ -159,7 +159,7 @@ class PriceForm(forms.ModelForm):
 
     def _post_clean(self) -> None:
         """First what rating says, field by field; the table's constraints are the net below."""
-        self.instance.validate_constraints = lambda exclude=None: None  # type: ignore[method-assign]
+        self.instance.validate_constraints = lambda exclude=None: None
         try:
             super()._post_clean()  # type: ignore[misc]
         finally:
