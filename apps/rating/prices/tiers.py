@@ -100,8 +100,6 @@ def entered(tiers: Sequence[TierT], quantity: Decimal) -> Iterator[tuple[TierT, 
     """Each entered tier, the part of the quantity inside it, its name. The first tier always counts."""
     lower = ZERO
     for index, tier in enumerate(tiers):
-        if index and quantity <= lower:
-            return
         if tier.up_to is None or quantity <= tier.up_to:
             yield tier, quantity - lower, tier_name(index, tier)
             return
