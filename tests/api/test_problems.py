@@ -136,7 +136,7 @@ def test_a_misspelt_field_of_a_patch_is_not_ignored(in_acme: Tenant, acme_api: A
         assert found["errors"][0]["code"] == "unknown_field"
 
 
-@pytest.mark.parametrize("depth", [100, *range(900, 1000, 9), 5000])
+@pytest.mark.parametrize("depth", [100, *range(880, 1000, 9), 5000])
 def test_a_body_may_be_nested_as_deep_as_one_likes(in_acme: Tenant, acme_api: Api, depth: int) -> None:
     body = b'{"external_id": "x", "name": "X", "metadata": {"a": ' + b"[" * depth + b"]" * depth + b"}}"
     response = acme_api.post("/customers", body, idempotency_key="a")
