@@ -15,12 +15,16 @@ class AmountField(models.DecimalField):
 
 
 class UnroundedAmountField(models.DecimalField):
-    """An amount before it is rounded: as many decimals as rating keeps."""
+    """An amount before it is rounded, to the last digit: a product of two numbers with 18 decimals has 36."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("max_digits", 60)
-        kwargs.setdefault("decimal_places", 24)
+        kwargs.setdefault("max_digits", 250)
+        kwargs.setdefault("decimal_places", 120)
         super().__init__(*args, **kwargs)
+
+    def db_type(self, connection: Any) -> str:
+        """NUMERIC without a scale: PostgreSQL keeps every digit and pads none."""
+        return "numeric"
 
 
 class RateField(models.DecimalField):

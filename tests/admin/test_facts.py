@@ -5,11 +5,10 @@ import pytest
 from apps.access.models import StaffUser
 from apps.audit.models import AuditEntry
 from apps.catalog.models import Meter, Price
-from apps.core.admin_sites import tenant_site
 from apps.invoices.models import Invoice
 from apps.usage.models import UsageEvent
 from tests.admin.business import Business
-from tests.admin.test_pages import RECORDS, page
+from tests.admin.test_pages import RECORDS, first_of, page
 from tests.harness.clients import Staff
 from tests.harness.evidence import contents_of
 
@@ -29,35 +28,29 @@ def superuser(olga: Staff) -> Staff:
     return olga
 
 
-def first(model: str) -> object:
-    (known,) = [one for one in tenant_site._registry if one._meta.label_lower == model]
-    record = known._default_manager.first()
-    assert record is not None
-    return record.pk
-
-
-@pytest.mark.parametrize("model", FACTS)
-def test_facts_are_not_edited(superuser: Staff, business: Business, model: str) -> None:
+def test_facts_are_not_edited(superuser: Staff, business: Business) -> None:
     superuser.get("/admin/")
     before = contents_of("acme")
     form = {"status": "open", "total": "0.01", "event_id": "forged", "reason": "forged", "customer": "1"}
-    assert superuser.post(page(model, "change", first(model)), form).status_code == 403
+    for model in FACTS:
+        assert superuser.post(page(model, "change", first_of(model)), form).status_code == 403, model
     assert contents_of("acme") == before
 
 
-@pytest.mark.parametrize("model", [one for one in FACTS if one != "subscriptions.subscription"])
-def test_facts_are_not_added(superuser: Staff, business: Business, model: str) -> None:
-    assert superuser.get(page(model, "add")).status_code == 403
-    assert superuser.post(page(model, "add"), {}).status_code == 403
+def test_facts_are_not_added(superuser: Staff, business: Business) -> None:
+    for model in set(FACTS) - {"subscriptions.subscription"}:
+        assert superuser.get(page(model, "add")).status_code == 403, model
+        assert superuser.post(page(model, "add"), {}).status_code == 403, model
 
 
-@pytest.mark.parametrize("model", RECORDS)
-def test_nothing_is_deleted(superuser: Staff, business: Business, model: str) -> None:
+def test_nothing_is_deleted(superuser: Staff, business: Business) -> None:
     superuser.get("/admin/")
     before = contents_of("acme")
-    assert superuser.post(page(model, "delete", first(model)), {"post": "yes"}).status_code == 403
-    marked = {"action": "delete_selected", "_selected_action": [str(first(model))], "post": "yes"}
-    superuser.post(page(model, "changelist"), marked)
+    for model in RECORDS:
+        record = first_of(model)
+        assert superuser.post(page(model, "delete", record), {"post": "yes"}).status_code == 403, model
+        marked = {"action": "delete_selected", "_selected_action": [str(record)], "post": "yes"}
+        superuser.post(page(model, "changelist"), marked)
     assert contents_of("acme") == before
 
 

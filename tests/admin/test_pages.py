@@ -1,6 +1,5 @@
 """Every list, record and form of the tenant's back office opens, and says whose it is."""
 
-import pytest
 from django.urls import reverse
 
 from apps.audit.models import AuditEntry
@@ -30,31 +29,35 @@ def page(model: str, view: str, *args: object) -> str:
     return reverse(f"admin:{model.replace('.', '_')}_{view}", urlconf=TENANT_URLS, args=args)
 
 
-@pytest.mark.parametrize("model", LISTS)
-def test_lists_open(olga: Staff, business: Business, model: str) -> None:
-    response = olga.get(page(model, "changelist"))
-    assert response.status_code == 200
-    assert b"Acme" in response.content
-    assert b"Live" in response.content
+def first_of(model: str) -> object:
+    (known,) = [one for one in tenant_site._registry if one._meta.label_lower == model]
+    record = known._default_manager.first()
+    assert record is not None, model
+    return record.pk
 
 
-@pytest.mark.parametrize("model", LISTS)
-def test_lists_can_be_searched_for_anything(olga: Staff, business: Business, model: str) -> None:
-    for term in ("chat", "'; --", "%", "ü/\u0001", "a/b/c"):
-        assert olga.get(page(model, "changelist"), {"q": term}).status_code == 200
+def test_lists_open(olga: Staff, business: Business) -> None:
+    for model in LISTS:
+        response = olga.get(page(model, "changelist"))
+        assert response.status_code == 200, model
+        assert b"Acme" in response.content
+        assert b"Live" in response.content
 
 
-@pytest.mark.parametrize("model", RECORDS)
-def test_records_open(olga: Staff, business: Business, model: str) -> None:
-    (admin,) = [one for known, one in tenant_site._registry.items() if known._meta.label_lower == model]
-    record = admin.model._default_manager.first()
-    assert record is not None
-    assert olga.get(page(model, "change", record.pk)).status_code == 200
+def test_lists_can_be_searched_for_anything(olga: Staff, business: Business) -> None:
+    for model in LISTS:
+        for term in ("chat", "'; --", "%", "ü/\u0001", "a/b/c"):
+            assert olga.get(page(model, "changelist"), {"q": term}).status_code == 200, (model, term)
 
 
-@pytest.mark.parametrize("model", FORMS)
-def test_forms_open(olga: Staff, business: Business, model: str) -> None:
-    assert olga.get(page(model, "add")).status_code == 200
+def test_records_open(olga: Staff, business: Business) -> None:
+    for model in RECORDS:
+        assert olga.get(page(model, "change", first_of(model))).status_code == 200, model
+
+
+def test_forms_open(olga: Staff, business: Business) -> None:
+    for model in FORMS:
+        assert olga.get(page(model, "add")).status_code == 200, model
 
 
 def test_billing_settings_are_one_page(olga: Staff, business: Business) -> None:

@@ -1,7 +1,5 @@
 """Who may what: roles decide on buttons and, above all, on what a crafted request achieves."""
 
-import pytest
-
 from apps.access.models import ApiKey
 from apps.catalog.models import Meter
 from apps.invoices.models import Invoice
@@ -47,10 +45,10 @@ def test_a_reader_runs_no_action(reader: Staff, business: Business) -> None:
     assert business.draft.is_draft
 
 
-@pytest.mark.parametrize("model", FORMS)
-def test_a_reader_adds_nothing(reader: Staff, business: Business, model: str) -> None:
-    assert reader.get(page(model, "add")).status_code == 403
-    assert reader.post(page(model, "add"), CUSTOMER).status_code == 403
+def test_a_reader_adds_nothing(reader: Staff, business: Business) -> None:
+    for model in FORMS:
+        assert reader.get(page(model, "add")).status_code == 403, model
+        assert reader.post(page(model, "add"), CUSTOMER).status_code == 403, model
 
 
 def test_a_reader_sees_no_buttons(reader: Staff, business: Business) -> None:

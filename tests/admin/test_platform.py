@@ -1,7 +1,7 @@
 """The operator's back office."""
 
-import pytest
 from django.urls import reverse
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from apps.audit.models import AuditEntry
 from apps.core.admin_sites import platform_site, tenant_site
@@ -16,9 +16,21 @@ def page(model: str, view: str, *args: object) -> str:
     return reverse(f"admin:{model.replace('.', '_')}_{view}", urlconf="config.urls_platform", args=args)
 
 
-@pytest.mark.parametrize("model", LISTS)
-def test_lists_open(petra: Staff, model: str) -> None:
-    assert petra.get(page(model, "changelist")).status_code == 200
+def test_lists_open(petra: Staff) -> None:
+    for model in LISTS:
+        assert petra.get(page(model, "changelist")).status_code == 200, model
+
+
+def test_a_task_is_slowed_down_with_an_entry(petra: Staff) -> None:
+    every = [IntervalSchedule.objects.create(every=seconds, period="seconds") for seconds in (30, 60)]
+    task = PeriodicTask.objects.create(name="run-due-jobs", task="tenants.run_due_jobs", interval=every[0])
+    url = page("django_celery_beat.periodictask", "change", task.pk)
+    assert petra.get(url).status_code == 200
+    form = {"enabled": "on", "interval": every[1].pk, "crontab": "", "description": "", "task": "forged"}
+    assert petra.post(url, form).status_code == 302
+    task.refresh_from_db()
+    assert (task.interval, task.task) == (every[1], "tenants.run_due_jobs")
+    assert AuditEntry.objects.get(action="periodic_task.changed").actor == petra.email
 
 
 def test_home_lists_the_tenants(petra: Staff, acme: Tenant) -> None:

@@ -2,9 +2,12 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
+from django.db import connections
 from django_tenants.utils import tenant_context
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -31,19 +34,33 @@ def chromium() -> str:
 
 @pytest.fixture
 def browser(chromium: str) -> Iterator[Browser]:
-    # Playwright's synchronous API runs an event loop in this thread, and Django would refuse to query beside
-    # it. The loop never runs a query itself.
     arguments = [*QUIET, "--no-sandbox"] if os.geteuid() == 0 else QUIET
-    allowed = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
-    try:
-        with sync_playwright() as playwright:
-            launched = playwright.chromium.launch(executable_path=chromium, args=arguments)
-            yield launched
-            launched.close()
-    finally:
-        if allowed is None:
-            del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def at_acme(acme: Tenant) -> Callable[[Callable[[], Any]], Any]:
+    """Run something in acme's schema while the browser is open.
+
+    Playwright keeps an event loop in the test's thread, beside which Django refuses to query; so it is done
+    in another one.
+    """
+
+    def work(job: Callable[[], Any]) -> Any:
+        try:
+            with tenant_context(acme):
+                return job()
+        finally:
+            connections.close_all()
+
+    def run(job: Callable[[], Any]) -> Any:
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(work, job).result()
+
+    return run
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ INGREDIENTS = (
     "tests/harness/databases.py",
 )
 RUN = "COUNTINGHOUSE_TEST_RUN"
+UNFINISHED = "_unfinished"
 LOCK = 7_201_953  # of the advisory lock under which a template is built; any number will do
 
 
@@ -74,8 +75,8 @@ class Databases:
             "SELECT datname FROM pg_database WHERE starts_with(datname, %s) OR starts_with(datname, %s)",
             [f"{self.base}_template_", f"{self.base}_test_"],
         ).fetchall():
-            is_kept = name in keep or any(f"_test_{run}_" in name for run in runs)
-            if not is_kept and not name.endswith("_unfinished"):
+            is_kept = name.removesuffix(UNFINISHED) in keep or any(f"_test_{run}_" in name for run in runs)
+            if not is_kept:
                 self.drop(name, alive)
         return alive
 
@@ -86,7 +87,7 @@ class Databases:
             found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [self.template])
             if found.fetchone():
                 return
-            unfinished = f"{self.template}_unfinished"
+            unfinished = self.template + UNFINISHED
             self.drop(unfinished, connection)
             connection.execute(SQL("CREATE DATABASE {}").format(Identifier(unfinished)))
             build(unfinished)

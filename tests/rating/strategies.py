@@ -27,7 +27,7 @@ from apps.rating import (
     Volume,
 )
 
-law = settings(deadline=None, max_examples=100)
+law = settings(deadline=None, max_examples=60)
 """How often a law is tried. A slow machine is no failure."""
 
 CURRENCIES = st.sampled_from(["USD", "EUR", "JPY", "KWD"])

@@ -43,6 +43,11 @@ def rows(price: dict[str, Any], quantity: str, unit: str = "", **more: Any) -> l
             ["unit: 18,059,974 tokens × 0.0000025 USD"],
         ),
         (
+            {"model": "per_unit", "unit_amount": "1"},
+            "0.000000000000000001",
+            ["unit: 0.000000000000000001 tokens × 1 USD"],
+        ),
+        (
             {"model": "per_unit", "unit_amount": "0.01", "quantity_included": "1000"},
             "400",
             ["included: 400 tokens of 1,000 tokens included", "unit: 0 tokens × 0.01 USD"],
@@ -172,6 +177,15 @@ def test_rows_of_dynamic_events_are_one_per_unit_price_and_the_dearest_first() -
     assert rows({"model": "dynamic"}, "12", unit="images", events=found) == [
         "event: 2 images × 0.3 USD",
         "event: 10 images × 0.1 USD",
+    ]
+
+
+def test_free_units_of_a_dynamic_price_leave_no_row_of_their_own() -> None:
+    price = {"model": "dynamic", "quantity_included": "3"}
+
+    assert rows(price, "5", unit="images", events=[("3", "0.3"), ("2", "0.1")]) == [
+        "included: 3 images of 3 images included",
+        "event: 2 images × 0.1 USD",
     ]
 
 

@@ -90,6 +90,10 @@ def test_reads_the_price_of_the_api_example() -> None:
             ),
         ),
         (
+            per_unit(commitment={"amount": "10"}, maximum_amount="10"),
+            PerUnit(unit_amount=D(1), commitment=Commitment(amount=D(10)), maximum_amount=D(10)),
+        ),
+        (
             {"model": "percentage", "rate": "0.029", "fixed_amount": "0.30", "events_included": "3"},
             Percentage(rate=D("0.029"), fixed_amount=D("0.30"), events_included=3),
         ),

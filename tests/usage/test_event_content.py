@@ -182,7 +182,7 @@ def test_a_number_that_nobody_meters_is_kept_exactly(chat: Customer, acme_api: A
     assert found["properties"]["note"] == Decimal(value)
 
 
-@pytest.mark.parametrize("depth", [10, 100, 400, 800, *range(880, 1000, 4), 2000, 100_000])
+@pytest.mark.parametrize("depth", [10, 100, 400, 800, *range(880, 1000, 9), 2000, 100_000])
 def test_however_deep_an_event_is_nested_it_gets_an_answer(chat: Customer, acme_api: Api, depth: int) -> None:
     event = with_property("[" * depth + "]" * depth, "note")
     response = acme_api.post("/events?results=all", batch_of(event))

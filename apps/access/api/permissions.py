@@ -24,5 +24,5 @@ class HasScope(BasePermission):
             view, "read_scope" if request.method in SAFE_METHODS else "write_scope", ""
         )
         if not wanted or wanted not in request.auth.scopes:
-            raise PermissionDenied(f"This API key lacks the scope {wanted!r}.", code="missing_scope")
+            raise PermissionDenied(f"This API key lacks the scope {str(wanted)!r}.", code="missing_scope")
         return True

@@ -49,6 +49,8 @@ def revoke_api_key(*, api_key: ApiKey, now: datetime) -> bool:
 
 def slug_of(key: str) -> str | None:
     """Read the tenant out of a key, or None when it is no key of ours."""
+    if not (key.isascii() and key.isprintable()):
+        return None
     parts = key.split("_")
     expected = 4
     if len(parts) != expected or parts[0] != "ch" or parts[1] not in ("live", "test"):

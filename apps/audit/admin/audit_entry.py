@@ -25,6 +25,7 @@ class AuditEntryAdmin(FactAdmin):
     search_fields = ("actor", "target_label", "=target_id", "=request_id")
     search_help_text = "Actor, target, its ID, or a request ID"
     paginator = InfinitePaginator
+    show_full_result_count = False
     fields = ("at_shown", "who", "action_shown", "target", "reason", "changes_shown", "request_shown")
 
     at_shown = instant_column("at", "When")

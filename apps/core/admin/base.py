@@ -29,7 +29,6 @@ class BackOfficeAdmin(ModelAdmin):
     list_filter_submit = True
     compressed_fields = True
     warn_unsaved_form = True
-    show_full_result_count = False
     change_form_outer_before_template = "admin/panels.html"
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

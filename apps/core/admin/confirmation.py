@@ -69,7 +69,8 @@ def ask(
 
 def action_of(request: HttpRequest) -> str:
     """The name of the action whose page this is: unfold names its URL <app>_<model>_<action>."""
-    return request.resolver_match.url_name.split("_", 2)[2] if request.resolver_match else ""
+    name = request.resolver_match.url_name if request.resolver_match else None
+    return name.split("_", 2)[2] if name else ""
 
 
 def page_of(model_admin: BackOfficeAdmin, record: Model | None = None) -> str:

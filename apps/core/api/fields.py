@@ -41,14 +41,13 @@ class MetadataField(serializers.JSONField):
     """A flat object of texts that belongs to the integrator."""
 
     def to_internal_value(self, data: Any) -> Any:
-        value = super().to_internal_value(data)
         limit = 50
-        if not isinstance(value, dict) or len(value) > limit:
+        if not isinstance(data, dict) or len(data) > limit:
             raise serializers.ValidationError(f"metadata is an object of at most {limit} texts.")
-        for name, text in value.items():
+        for name, text in data.items():
             if not isinstance(text, str) or not is_storable(text) or not is_storable(name):
                 raise serializers.ValidationError(["Names and values of metadata are texts without NUL."])
-        return value
+        return data
 
 
 class NoUnknownFields:

@@ -58,7 +58,10 @@ def idempotent(handler: Handler) -> Handler:
 
 def request_hash(request: Request) -> bytes:
     # The standard library's encoder, since it can write down every text that its decoder reads.
-    content = json.dumps(request.data, sort_keys=True, default=str).encode()
+    try:
+        content = json.dumps(request.data, sort_keys=True, default=str).encode()
+    except RecursionError as error:
+        raise Invalid("invalid_json", "The body is nested too deeply.") from error
     return hashlib.sha256(b"\0".join([request.path.encode(), content])).digest()
 
 

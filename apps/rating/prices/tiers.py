@@ -100,8 +100,6 @@ def entered(tiers: Sequence[TierT], quantity: Decimal) -> Iterator[tuple[TierT, 
     """Each entered tier, the part of the quantity inside it, its name. The first tier always counts."""
     lower = ZERO
     for index, tier in enumerate(tiers):
-        if index and quantity <= lower:
-            return
         if tier.up_to is None or quantity <= tier.up_to:
             yield tier, quantity - lower, tier_name(index, tier)
             return
@@ -110,5 +108,5 @@ def entered(tiers: Sequence[TierT], quantity: Decimal) -> Iterator[tuple[TierT, 
 
 
 def tier_name(index: int, tier: Bound) -> str:
-    """ "Tier 2 (up to 10,000)" or "Tier 3"."""
+    """Spell the name of a tier: `Tier 2 (up to 10,000)`, or `Tier 3` for an open one."""
     return f"Tier {index + 1}" if tier.up_to is None else f"Tier {index + 1} (up to {grouped(tier.up_to)})"

@@ -27,6 +27,7 @@ class UsageEventAdmin(FactAdmin):
     search_help_text = "Exact event ID, or source and ID as source/ID"
     ordering = ("-timestamp",)
     paginator = InfinitePaginator
+    show_full_result_count = False
     list_before_template = "admin/usage/usageevent/period.html"
     fields = (
         ("event_id_shown", "source"),

@@ -45,3 +45,4 @@ class RollupDay(Rollup):  # noqa: DJ008 - it has no name, only a key
 
     class Meta:
         verbose_name = "daily total"
+        indexes = [models.Index(fields=["bucket"], name="usage_rollupday_bucket")]

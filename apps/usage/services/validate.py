@@ -163,11 +163,16 @@ def encode_properties(properties: dict[str, Any]) -> bytes:
     """Canonical JSON of what jsonb can hold. The look at each value is needed only where something is unusual."""
     plain = all(type(value) in SIMPLE for value in properties.values())
     try:
-        encoded = _canonical.encode(properties)
-    except UnicodeEncodeError:
-        encoded = b""
-    if not plain or not encoded or ESCAPED_NUL in encoded:
-        check_storable(properties, "/properties")
+        try:
+            encoded = _canonical.encode(properties)
+        except UnicodeEncodeError:
+            encoded = b""
+        if not plain or not encoded or ESCAPED_NUL in encoded:
+            check_storable(properties, "/properties")
+    except RecursionError as error:
+        raise Rejection(
+            "nested_too_deeply", "/properties", "The properties are nested too deeply."
+        ) from error
     return encoded
 
 

@@ -1,0 +1,192 @@
+"""API keys: random, stored as a hash, shown once, scoped, revocable at once, with a last use."""
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+
+from apps.access.models import ApiKey, Scope
+from apps.access.services.api_keys import NewKey, create_api_key, revoke_api_key, slug_of
+from apps.tenants.models import Tenant
+from config.urls_api import urlpatterns
+from tests.harness.clients import Api
+from tests.harness.evidence import nothing_changes_in
+
+NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def new(in_acme: Tenant) -> NewKey:
+    return create_api_key(tenant=in_acme, name="Billing", scopes=[Scope.CUSTOMERS_READ])
+
+
+def status(key: str) -> int:
+    return Api(key).get("/customers").status_code
+
+
+def test_reads_head_tenant_and_256_random_bits(new: NewKey) -> None:
+    head, mode, slug, secret = new.key.split("_")
+    assert (head, mode, slug) == ("ch", "live", "acme")
+    assert len(bytes.fromhex(secret)) == 32
+    assert new.api_key.prefix == f"ch_live_acme_{secret[:4]}"
+
+
+def test_a_sandbox_has_test_keys(in_sandbox: Tenant) -> None:
+    made = create_api_key(tenant=in_sandbox, name="x", scopes=[])
+    assert made.key.startswith("ch_test_sandbox_")
+
+
+def test_no_two_are_alike(in_acme: Tenant) -> None:
+    keys = {create_api_key(tenant=in_acme, name="x", scopes=[]).key for _ in range(50)}
+    assert len(keys) == 50
+
+
+def test_only_its_hash_is_stored(new: NewKey) -> None:
+    stored = ApiKey.objects.get(pk=new.api_key.pk)
+    assert bytes(stored.key_hash) == hashlib.sha256(new.key.encode()).digest()
+    assert new.key not in str(ApiKey.objects.filter(pk=stored.pk).values().get())
+
+
+def test_is_valid_until_it_is_revoked(new: NewKey) -> None:
+    assert status(new.key) == 200
+    assert revoke_api_key(api_key=new.api_key, now=NOW)
+    assert status(new.key) == 401
+
+
+def test_revoking_twice_keeps_the_first_instant(new: NewKey) -> None:
+    revoke_api_key(api_key=new.api_key, now=NOW)
+    assert not revoke_api_key(api_key=new.api_key, now=NOW + timedelta(days=1))
+    assert ApiKey.objects.get(pk=new.api_key.pk).revoked_at == NOW
+
+
+def test_notes_its_last_use_at_most_once_a_minute(new: NewKey, django_assert_max_num_queries) -> None:
+    def last_use() -> datetime | None:
+        return ApiKey.objects.get(pk=new.api_key.pk).last_used_at
+
+    assert last_use() is None
+    with time_machine.travel(NOW, tick=False) as clock:
+        status(new.key)
+        assert last_use() == NOW
+        clock.shift(timedelta(seconds=60))
+        with nothing_changes_in("acme"):
+            status(new.key)
+        assert last_use() == NOW
+        clock.shift(timedelta(seconds=1))
+        status(new.key)
+        assert last_use() == NOW + timedelta(seconds=61)
+
+
+def test_a_refused_key_leaves_no_trace(new: NewKey) -> None:
+    revoke_api_key(api_key=new.api_key, now=NOW)
+    status(new.key)
+    assert ApiKey.objects.get(pk=new.api_key.pk).last_used_at is None
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Basic {key}",
+        "Token {key}",
+        "{key}",
+        "Bearer {key}x",
+        "Bearer {key} x",
+        "Bearer x{key}",
+        "Bearer {key_upper}",
+        "Bearer ch_live_acme_",
+        "Bearer ch_live__",
+        "Bearer ch_test_acme_{secret}",
+        "Bearer ch_live_globex_{secret}",
+        "Bearer ch_live_ACME_{secret}",
+        "Bearer ä",
+        "Bearer ch_live_a\0_x",
+    ],
+)
+def test_anything_else_is_refused(new: NewKey, header: str) -> None:
+    api = Api(None)
+    written = header.format(key=new.key, key_upper=new.key.upper(), secret=new.key.split("_")[3])
+    response = api.client.get("/api/v1/customers", headers={"Authorization": written})
+    assert response.status_code == 401
+    assert response.json()["code"] in ("invalid_api_key", "not_authenticated")
+
+
+def test_the_scheme_is_read_in_any_case(new: NewKey) -> None:
+    response = Api(None).client.get("/api/v1/customers", headers={"Authorization": f"bearer  {new.key}"})
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("key", "slug"),
+    [
+        ("ch_live_acme_x", "acme"),
+        ("ch_test_a-b_x", "a-b"),
+        ("ch_prod_acme_x", None),
+        ("sk_live_acme_x", None),
+        ("ch_live_a_b_x", None),
+        ("", None),
+    ],
+)
+def test_names_its_tenant(key: str, slug: str | None) -> None:
+    assert slug_of(key) == slug
+
+
+ROUTES = {
+    ("get", "/customers"): Scope.CUSTOMERS_READ,
+    ("post", "/customers"): Scope.CUSTOMERS_WRITE,
+    ("get", "/customers/x"): Scope.CUSTOMERS_READ,
+    ("patch", "/customers/x"): Scope.CUSTOMERS_WRITE,
+    ("get", "/customers/x/usage"): Scope.USAGE_READ,
+    ("get", "/customers/x/invoices/upcoming"): Scope.USAGE_READ,
+    ("post", "/events"): Scope.EVENTS_WRITE,
+    ("get", "/events/x"): Scope.USAGE_READ,
+    ("get", "/meters"): Scope.CATALOG_READ,
+    ("post", "/meters"): Scope.CATALOG_WRITE,
+    ("get", "/meters/x"): Scope.CATALOG_READ,
+    ("get", "/plans"): Scope.CATALOG_READ,
+    ("post", "/plans"): Scope.CATALOG_WRITE,
+    ("get", "/plans/x"): Scope.CATALOG_READ,
+    ("post", "/plans/x/versions"): Scope.CATALOG_WRITE,
+    ("post", "/plans/x/versions/1/publish"): Scope.CATALOG_WRITE,
+    ("get", "/subscriptions"): Scope.CUSTOMERS_READ,
+    ("post", "/subscriptions"): Scope.CUSTOMERS_WRITE,
+    ("get", "/subscriptions/x"): Scope.CUSTOMERS_READ,
+    ("get", "/invoices"): Scope.INVOICES_READ,
+    ("get", "/invoices/x"): Scope.INVOICES_READ,
+    ("post", "/invoices/x/finalize"): Scope.INVOICES_WRITE,
+    ("post", "/test_clock/advance"): Scope.TEST_CLOCK,
+}
+
+
+@pytest.mark.parametrize(
+    ("route", "scope"),
+    ROUTES.items(),
+    ids=lambda value: "-".join(value) if isinstance(value, tuple) else value,
+)
+def test_a_route_asks_for_its_scope_and_no_other(
+    in_acme: Tenant, route: tuple[str, str], scope: Scope
+) -> None:
+    method, path = route
+    others = [one for one in Scope.values if one != scope]
+    lacking = Api(create_api_key(tenant=in_acme, name="lacking", scopes=others).key)
+    having = Api(create_api_key(tenant=in_acme, name="having", scopes=[scope]).key)
+    with nothing_changes_in("acme"):
+        refused = getattr(lacking, method)(path)
+    assert (refused.status_code, refused.json()["code"]) == (403, "missing_scope")
+    assert scope in refused.json()["detail"]
+    answered = getattr(having, method)(path)
+    assert answered.status_code not in (401, 500)
+    if answered.status_code == 403:
+        assert answered.json()["code"] == "not_a_sandbox"
+
+
+def test_every_route_is_in_the_table() -> None:
+    declared = {
+        (method.lower(), pattern.name)
+        for pattern in urlpatterns
+        for method in ("GET", "POST", "PATCH", "PUT", "DELETE")
+        if hasattr(pattern.callback.view_class, method.lower())
+    }
+    assert len(declared) == len(ROUTES)
