@@ -121,6 +121,24 @@ class Price(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["plan_version", "code"], name="price_code_once_per_version"),
             models.CheckConstraint(
+                condition=Q(
+                    model__in=[
+                        "flat",
+                        "per_unit",
+                        "graduated",
+                        "volume",
+                        "package",
+                        "percentage",
+                        "graduated_percentage",
+                        "dynamic",
+                        "cost_plus",
+                    ],
+                    billing_timing__in=["arrears", "advance", "once"],
+                    convert_rounding__in=["none", "up", "down", "half_up"],
+                ),
+                name="price_choices",
+            ),
+            models.CheckConstraint(
                 condition=Q(model="flat", meter__isnull=True) | (~Q(model="flat") & Q(meter__isnull=False)),
                 name="price_meter_unless_flat",
                 violation_error_message="A flat fee has no meter; every other price needs one.",
