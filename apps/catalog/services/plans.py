@@ -1,6 +1,6 @@
 """Make plans and draft their versions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -156,6 +156,7 @@ def add_prices(*, version: PlanVersion, prices: Sequence[NewPrice]) -> None:
             found.append(Problem("duplicate_price", "/code", f"Two prices have the code {price.code!r}"))
         codes.add(price.code)
         problems += [problem.below(f"/prices/{index}") for problem in found]
+    problems += out_of_reach([reach(price.meter, price.filters) for price in prices])
     refuse(problems)
     rows: list[Price] = []
     tiers: list[PriceTier] = []
@@ -182,6 +183,22 @@ def add_prices(*, version: PlanVersion, prices: Sequence[NewPrice]) -> None:
     Price.objects.bulk_create(rows)
     PriceTier.objects.bulk_create(tiers)
     PriceFilter.objects.bulk_create(filters)
+
+
+def reach(meter: Hashable, filters: Mapping[str, Iterable[str]]) -> Hashable:
+    """What usage a price matches; None for a fee, which matches none."""
+    return (
+        (meter, frozenset((name, frozenset(values)) for name, values in filters.items())) if meter else None
+    )
+
+
+def out_of_reach(reaches: Sequence[Hashable]) -> list[Problem]:
+    """Of two prices that match the same usage the second would never take any: a slip, and refused."""
+    return [
+        Problem("duplicate_price", f"/prices/{index}/meter", "A price before it takes the same usage")
+        for index, one in enumerate(reaches)
+        if one is not None and one in reaches[:index]
+    ]
 
 
 def problems_of(price: NewPrice, meters: Mapping[str, Meter], currency: str) -> list[Problem]:

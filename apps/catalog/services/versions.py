@@ -9,7 +9,7 @@ from django.db.models import Max
 from apps.audit.services.record import record
 from apps.catalog.definitions import definition_of
 from apps.catalog.models import PlanVersion, PriceBook, PriceFilter, PriceTier
-from apps.catalog.services.plans import refuse
+from apps.catalog.services.plans import out_of_reach, reach, refuse
 from apps.core.errors import Refused
 from apps.rating import DefinitionError, Problem
 
@@ -50,6 +50,10 @@ def publish_version(*, version: PlanVersion, now: datetime, existing: str = Exis
             definition_of(price)
         except DefinitionError as error:
             problems += [problem.below(f"/prices/{index}") for problem in error.problems]
+    filters = [{one.dimension: one.values for one in price.filters.all()} for price in prices]
+    problems += out_of_reach(
+        [reach(price.meter_id, found) for price, found in zip(prices, filters, strict=True)]
+    )
     refuse(problems)
     version.status = PlanVersion.Status.PUBLISHED
     version.published_at = now
