@@ -113,7 +113,7 @@ def test_names_every_wrong_field_with_a_pointer(in_acme: Tenant, acme_api: Api) 
             {
                 "code": "x",
                 "name": "X",
-                "prices": [{"code": "b", "name": "B", "model": "flat", "amount": "1"}],
+                "prices": [{"code": "b", "name": "B", "model": "flat", "flat_amount": "1", "amount": "1"}],
             },
             "/prices/0/amount",
         ),

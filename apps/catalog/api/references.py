@@ -4,7 +4,8 @@ from typing import Any
 
 from django.db.models import Model, QuerySet
 from drf_spectacular.utils import extend_schema
-from rest_framework.generics import ListAPIView, RetrieveUpdateAPIView
+from rest_framework.generics import ListAPIView, RetrieveAPIView
+from rest_framework.mixins import UpdateModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -35,13 +36,16 @@ class ReferenceList(ListAPIView[Any]):
         return Response(self.get_serializer(target).data, status=201)
 
 
-class ReferenceDetail(RetrieveUpdateAPIView[Any]):
+class ReferenceDetail(UpdateModelMixin, RetrieveAPIView[Any]):
     """Read one by its code, and change what is given."""
 
     read_scope = Scope.CATALOG_READ
     write_scope = Scope.CATALOG_WRITE
     lookup_field = "code"
-    http_method_names = ["get", "patch", "head", "options"]
+
+    def patch(self, request: Request, code: str) -> Response:
+        """Change what is given."""
+        return self.partial_update(request, code=code)
 
     def perform_update(self, serializer: Any) -> None:
         target = serializer.save()

@@ -115,10 +115,11 @@ class PlanVersionPublish(APIView):
     @idempotent
     def post(self, request: Request, code: str, number: int) -> Response:
         """Freeze a draft and offer it. Its prices can't be changed any more."""
+        draft = version_of(code, number)
         given = PublishInput(data=request.data or {})
         given.is_valid(raise_exception=True)
         version = versions.publish_version(
-            version=version_of(code, number), now=clock.now(), existing=given.validated_data["existing"]
+            version=draft, now=clock.now(), existing=given.validated_data["existing"]
         )
         return Response(PlanVersionOutput(version).data)
 
