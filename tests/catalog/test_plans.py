@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from apps.catalog.models import Plan, PlanVersion
-from apps.catalog.services import plans
+from apps.catalog.services import versions
 from apps.core.errors import Refused
 from apps.tenants.models import Tenant
 from tests.harness.clients import Api
@@ -32,7 +32,11 @@ def test_the_api_drafts_one(meter: None, acme_api: Api) -> None:
     assert response.status_code == 201
     body = response.json()
     assert (body["plan"], body["number"], body["status"], body["currency"]) == ("payg", 1, "draft", "USD")
-    assert body["prices"] == [{**IN, "flat_amount": None}, {**BASE, "meter": None, "unit_amount": None}]
+    placed = {"billing_timing": "arrears", "filters": {}}
+    assert body["prices"] == [
+        {**IN, "flat_amount": None, **placed},
+        {**BASE, "meter": None, "unit_amount": None, **placed},
+    ]
 
 
 def test_amounts_are_exact(meter: None, acme_api: Api) -> None:
@@ -80,15 +84,15 @@ def test_versions_are_numbered_in_their_order(meter: None, acme_api: Api) -> Non
         ([{**IN, "meter": "nothing"}], "unknown_meter", "/prices/0/meter"),
         ([IN, {**BASE, "code": "in"}], "duplicate_price", "/prices/1/code"),
         ([IN, {**IN, "code": "in2"}], "duplicate_price", "/prices/1/meter"),
-        ([{**IN, "unit_amount": None}], "invalid_price", "/prices/0/unit_amount"),
-        ([{**IN, "flat_amount": "1"}], "invalid_price", "/prices/0/flat_amount"),
+        ([{**IN, "unit_amount": None}], "missing_field", "/prices/0/unit_amount"),
+        ([{**IN, "flat_amount": "1"}], "field_not_allowed", "/prices/0/flat_amount"),
         ([{**IN, "meter": ""}], "invalid", "/prices/0/meter"),
-        ([{**BASE, "meter": "input_tokens"}], "invalid_price", "/prices/0/meter"),
-        ([{**BASE, "unit_amount": "1"}], "invalid_price", "/prices/0/unit_amount"),
-        ([{**IN, "unit_amount": "-1"}], "invalid", "/prices/0/unit_amount"),
-        ([{**IN, "unit_amount": "0.0000000000000000001"}], "invalid", "/prices/0/unit_amount"),
-        ([{**IN, "unit_amount": "1e40"}], "invalid", "/prices/0/unit_amount"),
-        ([{**IN, "unit_amount": "NaN"}], "invalid", "/prices/0/unit_amount"),
+        ([{**BASE, "meter": "input_tokens"}], "field_not_allowed", "/prices/0/meter"),
+        ([{**BASE, "unit_amount": "1"}], "field_not_allowed", "/prices/0/unit_amount"),
+        ([{**IN, "unit_amount": "-1"}], "negative", "/prices/0/unit_amount"),
+        ([{**IN, "unit_amount": "0.0000000000000000001"}], "too_many_decimals", "/prices/0/unit_amount"),
+        ([{**IN, "unit_amount": "1e40"}], "invalid_number", "/prices/0/unit_amount"),
+        ([{**IN, "unit_amount": "NaN"}], "invalid_number", "/prices/0/unit_amount"),
         ([{**IN, "model": "free"}], "invalid", "/prices/0/model"),
     ],
 )
@@ -116,8 +120,8 @@ def test_refuses_a_code_twice(meter: None, acme_api: Api) -> None:
 def test_only_what_is_published_can_be_archived(in_acme: Tenant) -> None:
     version = make_plan("p", [flat("1")], publish=False)
     with pytest.raises(Refused):
-        plans.archive_version(version=version)
-    plans.publish_version(version=version, now=NOW)
-    assert plans.archive_version(version=version).status == "archived"
+        versions.archive_version(version=version)
+    versions.publish_version(version=version, now=NOW)
+    assert versions.archive_version(version=version).status == "archived"
     with pytest.raises(Refused):
-        plans.archive_version(version=version)
+        versions.archive_version(version=version)

@@ -220,6 +220,20 @@ def test_a_plan_in_no_currency_is_refused(tokens: Meter, acme_api: Api, currency
     assert found["param"] == "/currency"
 
 
+def test_two_prices_of_the_same_usage_are_refused(tokens: Meter, acme_api: Api) -> None:
+    """The second would never take any. Overlapping ones are fine: the first in the plan's order wins."""
+    same = {"model": ["a", "b"]}
+    for first, second in ((None, None), (same, {"model": ["b", "a", "a"]})):
+        prices = [price("package", "p"), price("per_unit", "q")]
+        for one, filters in zip(prices, (first, second), strict=True):
+            if filters:
+                one["filters"] = filters
+        found = refused(acme_api.post("/plans", plan(price("flat", "base"), *prices)))
+        assert (found["code"], found["param"]) == ("duplicate_price", "/prices/2/meter")
+    overlapping = [price("package", "p", filters=same), price("per_unit", "q", filters={"model": ["b"]})]
+    created(acme_api, plan(*overlapping))
+
+
 def test_a_code_is_taken_once(tokens: Meter, acme_api: Api) -> None:
     created(acme_api, plan(price("flat")))
     with nothing_changes_in("acme"):
