@@ -182,7 +182,10 @@ def test_a_clock_is_advanced_by_one_at_a_time(
     assert 200 in answers
     assert [one.period_start.month for one in Invoice.objects.order_by("id")] == [1, 2, 3, 4, 5]
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
         assert cursor.fetchone() == (0,)
 
 
