@@ -28,4 +28,8 @@ def session_lock(name: str) -> Iterator[bool]:
     with psycopg.connect(where, autocommit=True) as own:
         row = own.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [name]).fetchone()
         assert row is not None
-        yield bool(row[0])
+        try:
+            yield bool(row[0])
+        finally:
+            # The server notices a closed connection a moment later; whoever comes next should not have to wait.
+            own.execute("SELECT pg_advisory_unlock_all()")
