@@ -1,12 +1,9 @@
-"""What platform and tenants both serve: health, the API and its description."""
+"""What platform and tenants both serve: the API and its description."""
 
 from django.urls import include, path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
 
-from apps.core.views import healthz
-
 urlpatterns = [
-    path("healthz", healthz),
     path("api/v1/", include("config.urls_api")),
     path("api/v1/openapi.json", SpectacularJSONAPIView.as_view(urlconf="config.urls_schema"), name="openapi"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="openapi"), name="api-docs"),

@@ -15,7 +15,7 @@ class AuditEntry(models.Model):
     at = models.DateTimeField(default=clock.real_now)
     actor_kind = models.CharField(max_length=10, choices=ActorKind.choices)
     # A copy, not a reference: the entry outlives the user and the key.
-    actor = models.CharField(max_length=150, blank=True)
+    actor = models.CharField(max_length=254, blank=True)
     # Noun and past participle: `invoice.finalized`.
     action = models.CharField(max_length=64)
     target_type = models.CharField(max_length=64)

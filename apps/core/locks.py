@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg
 from django.db import connection
 
 
@@ -10,14 +11,25 @@ from django.db import connection
 def session_lock(name: str) -> Iterator[bool]:
     """Hold the lock `name` of the whole database for the block; yields False at once when somebody else has it.
 
-    It belongs to the connection: a kill frees it. The name must therefore name the tenant, if it is one's.
+    It has a connection of its own, outside the pool: the work may close and change connections as it likes
+    (migrations do), and a kill frees the lock. The name must name the tenant, if it is one's.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [name])
-        is_held = bool(cursor.fetchone()[0])
-    try:
-        yield is_held
-    finally:
-        if is_held:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [name])
+    place = connection.settings_dict
+    where = psycopg.conninfo.make_conninfo(
+        "",
+        dbname=place["NAME"],
+        # What is empty is left to libpq's defaults.
+        user=place["USER"] or None,
+        password=place["PASSWORD"] or None,
+        host=place["HOST"] or None,
+        port=place["PORT"] or None,
+        **{key: value for key, value in place["OPTIONS"].items() if key.startswith("ssl")},
+    )
+    with psycopg.connect(where, autocommit=True) as own:
+        row = own.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [name]).fetchone()
+        assert row is not None
+        try:
+            yield bool(row[0])
+        finally:
+            # The server notices a closed connection a moment later; whoever comes next should not have to wait.
+            own.execute("SELECT pg_advisory_unlock_all()")

@@ -1,7 +1,7 @@
 """Reads of invoices."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from django.db.models import F, Min, QuerySet, Sum
@@ -11,9 +11,6 @@ from apps.core.errors import Missing
 from apps.invoices.models import BillingSettings, Invoice, InvoiceLine
 from apps.subscriptions.models import Subscription
 from apps.subscriptions.periods import Period
-
-# Late usage is looked for in periods that ended no longer ago than events may be backdated.
-LATE_USAGE_REACH = timedelta(days=400)
 
 USAGE_KINDS = (InvoiceLine.Kind.USAGE, InvoiceLine.Kind.ADJUSTMENT)
 
@@ -55,7 +52,6 @@ def billed_usage_of(*, subscription: Subscription, before: datetime) -> list[Bil
             invoice__subscription=subscription,
             kind__in=USAGE_KINDS,
             period_end__lte=before,
-            period_end__gt=before - LATE_USAGE_REACH,
         )
         .exclude(invoice__status__in=[Invoice.Status.DRAFT, Invoice.Status.VOID])
         .values("price_id", "period_start", "period_end", plan_version_id=F("price__plan_version_id"))

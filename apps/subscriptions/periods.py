@@ -40,8 +40,10 @@ class Schedule:
         year = self.anchor.year + months // MONTHS_A_YEAR
         month = months % MONTHS_A_YEAR + 1
         day = min(self.anchor.day, calendar.monthrange(year, month)[1])
-        # fold=0: of an hour that comes twice the first is meant; one that is skipped moves on by the gap.
-        local = self.anchor.replace(year=year, month=month, day=day, tzinfo=self.time_zone, fold=0)
+        # Of an hour that comes twice the first is meant (fold 0), but the anchor keeps the one it was in: it is an
+        # instant that has been. An hour that is skipped moves on by the gap.
+        fold = self.anchor.fold if index == 0 else 0
+        local = self.anchor.replace(year=year, month=month, day=day, tzinfo=self.time_zone, fold=fold)
         return local.astimezone(UTC)
 
     def full_period_at(self, instant: datetime) -> Period:

@@ -5,12 +5,11 @@ from collections.abc import Callable
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.request import split_domain_port
 
 from apps.core import schema
 from apps.core.api.problems import is_api, problem_response
 from apps.tenants.selectors import tenant_by_host
-
-HEALTH_PATH = "/healthz"
 
 
 class TenantByHostMiddleware:
@@ -22,11 +21,11 @@ class TenantByHostMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         schema.enter_public()
         try:
-            host = request.get_host().rsplit(":", 1)[0].lower() if request.path != HEALTH_PATH else None
+            host, _ = split_domain_port(request.get_host())
         except DisallowedHost:
             return problem_response(status=400, code="unknown_host", detail="This host is not served here.")
         try:
-            if host is None or host in settings.PLATFORM_HOSTS:
+            if host in settings.PLATFORM_HOSTS:
                 request.urlconf = settings.PUBLIC_SCHEMA_URLCONF
             elif tenant := tenant_by_host(host):
                 schema.enter_tenant(tenant)

@@ -64,6 +64,7 @@ TENANT_BASE_DOMAIN = "localhost"
 
 MIDDLEWARE = [
     "apps.core.middleware.RequestIdMiddleware",
+    "apps.core.middleware.HealthMiddleware",
     "apps.core.middleware.RefuseNulMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -99,6 +100,8 @@ DATABASES = {
     "default": {
         **DATABASE,
         "CONN_MAX_AGE": 0,
+        # A connection that died with the server is noticed when it leaves the pool, not by the request.
+        "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {**DATABASE.get("OPTIONS", {}), "pool": {"min_size": 0, "max_size": 16, "timeout": 20}},
     }
 }

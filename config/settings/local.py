@@ -8,7 +8,6 @@ from .base import STORAGES
 SECRET_KEY = local_secret_key()
 DEBUG = False
 ALLOWED_HOSTS = ["localhost", ".localhost", "127.0.0.1", "[::1]"]
-CSRF_TRUSTED_ORIGINS = ["http://localhost:*", "http://*.localhost:*"]
 # Served straight from the apps, so that nothing has to be collected before the first page.
 WHITENOISE_USE_FINDERS = True
 STORAGES = {

@@ -1,5 +1,7 @@
 """Lists: 25 a page, at most 100, the newest first, with a cursor that neither skips nor repeats."""
 
+from base64 import b64encode
+
 import pytest
 
 from apps.tenants.models import Tenant
@@ -62,3 +64,9 @@ def test_the_number_of_queries_does_not_depend_on_the_page(
         acme_api.get("/customers", {"limit": "1"})
     with django_assert_max_num_queries(len(one)):
         acme_api.get("/customers", {"limit": "60"})
+
+
+@pytest.mark.parametrize("position", ["abc", "-1", "1.5", "9" * 30, ""])
+def test_refuses_a_cursor_that_was_never_given(acme_api: Api, position: str) -> None:
+    cursor = b64encode(f"p={position}".encode()).decode()
+    assert acme_api.get("/customers", {"cursor": cursor}).status_code in (200, 404)

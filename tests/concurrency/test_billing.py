@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import partial
 from threading import Event
 
@@ -12,14 +13,15 @@ from apps.audit.models import AuditEntry
 from apps.catalog.models import Price
 from apps.catalog.services import versions
 from apps.core.errors import Refused
-from apps.invoices.models import Invoice
+from apps.invoices.models import Invoice, InvoiceLine
 from apps.invoices.services.close_periods import close_due_periods, close_period
 from apps.invoices.services.finalize_invoice import finalize_due_invoices, finalize_invoice
 from apps.subscriptions.models import Subscription
 from apps.tenants.models import Tenant
+from apps.usage.models import UsageEvent
 from tests.concurrency.together import returned, together
 from tests.harness.clients import Api
-from tests.harness.factories import flat, make_customer, make_plan, make_subscription
+from tests.harness.factories import an_event, flat, make_customer, make_plan, make_subscription, report
 
 NOW = datetime(2026, 5, 2, tzinfo=UTC)
 
@@ -180,5 +182,39 @@ def test_a_clock_is_advanced_by_one_at_a_time(
     assert 200 in answers
     assert [one.period_start.month for one in Invoice.objects.order_by("id")] == [1, 2, 3, 4, 5]
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
         assert cursor.fetchone() == (0,)
+
+
+def test_usage_that_arrives_while_its_invoice_is_finalized_is_billed_exactly_once(
+    fresh_database: str, in_acme: Tenant
+) -> None:
+    """Whatever the last look did not see is late, and the next invoice has it."""
+    make_subscription()
+    february, march = datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC)
+    close_due_periods(february)
+    invoice = Invoice.objects.get()
+
+    def send(writer: int) -> None:
+        for number in range(20):
+            report(an_event(f"{writer}-{number}", properties={"input_tokens": 1000}), now=february)
+
+    returned(
+        together(
+            in_acme,
+            [
+                *(partial(send, writer) for writer in range(4)),
+                lambda: finalize_invoice(invoice=invoice, now=february),
+            ],
+        )
+    )
+    close_due_periods(march)
+    finalize_due_invoices(march + timedelta(days=1))
+    assert UsageEvent.objects.count() == 80
+    lines = InvoiceLine.objects.filter(price__code="input_tokens", period_start__lt=february)
+    assert sum(line.quantity for line in lines) == 80_000
+    assert sum(line.event_count for line in lines) == 80
+    assert sum(line.amount for line in lines) == Decimal("0.20")

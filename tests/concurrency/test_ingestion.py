@@ -75,6 +75,27 @@ def test_one_batch_sent_by_all_at_once_counts_once(customers: None, acme: Tenant
     assert_rollups_equal_events()
 
 
+def test_different_events_for_the_same_totals_wait_in_one_order(customers: None, acme: Tenant) -> None:
+    """No two batches share an event, all of them share every bucket, and each names them in an order of its own."""
+
+    def batches(writer: int) -> list[list[dict[str, Any]]]:
+        days = list(range(1, 29))
+        random.Random(writer).shuffle(days)
+        return [
+            [
+                an_event(f"{writer}-{turn}-{day}", timestamp=f"2026-01-{day:02}T10:00:00Z")
+                for day in days[turn:] + days[:turn]
+            ]
+            for turn in range(6)
+        ]
+
+    calls = [partial(send, batches(writer)) for writer in range(WRITERS)]
+    counted = sum(returned(together(acme, calls)), Counter())
+    assert counted == {"accepted": 28 * 6 * WRITERS}
+    assert metered("input_tokens") == 1000 * 28 * 6 * WRITERS
+    assert_rollups_equal_events()
+
+
 def test_of_contradicting_contents_one_wins_everywhere(customers: None, acme: Tenant) -> None:
     def batch(writer: int) -> list[dict[str, Any]]:
         return [an_event(f"e{number}", properties={"input_tokens": writer}) for number in range(50)]

@@ -2,6 +2,8 @@
 
 from threading import Event
 
+from django.db import connection
+
 from apps.core.locks import session_lock
 from apps.tenants.models import Tenant
 from tests.concurrency.together import returned, together
@@ -35,3 +37,12 @@ def test_is_freed_by_an_error(fresh_database: str, acme: Tenant) -> None:
     assert [type(one) for one in together(acme, [fails])] == [ValueError]
     with session_lock("a") as is_held:
         assert is_held
+
+
+def test_outlives_the_connections_of_the_work(fresh_database: str, acme: Tenant) -> None:
+    """Migrations close theirs; the lock must not fall with it."""
+    with session_lock("a") as is_held:
+        assert is_held
+        connection.close()
+        with session_lock("a") as again:
+            assert not again

@@ -121,6 +121,13 @@ def test_of_an_hour_that_comes_twice_the_first_is_meant() -> None:
     assert schedule.boundary(1).isoformat() == "2026-10-25T00:30:00+00:00"
 
 
+def test_a_start_in_the_second_of_two_equal_hours_is_where_the_first_period_begins() -> None:
+    started_at = datetime(2026, 10, 25, 1, 30, tzinfo=UTC)  # 02:30 in Berlin for the second time that night
+    schedule = anniversary_schedule(started_at, ZoneInfo("Europe/Berlin"))
+    assert schedule.full_period_at(started_at).start == started_at
+    assert schedule.boundary(1).isoformat() == "2026-11-25T01:30:00+00:00"
+
+
 def test_a_boundary_belongs_to_the_period_it_opens() -> None:
     schedule = calendar_schedule(datetime(2026, 1, 1, tzinfo=UTC), ZoneInfo("UTC"))
     march, april = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC)

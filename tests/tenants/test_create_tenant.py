@@ -160,6 +160,30 @@ def test_resumes_when_the_migrations_were_interrupted(monkeypatch: pytest.Monkey
     assert Api(create("north")["api_key"]).get("/customers").status_code == 200
 
 
+def test_what_was_interrupted_between_a_migration_and_its_record_is_made_anew(interrupted: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM north.django_migrations WHERE app = 'invoices'")
+    assert Api(create("north")["api_key"]).get("/customers").status_code == 200
+
+
+def test_what_was_interrupted_does_not_stop_the_migration_of_the_others(interrupted: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM north.django_migrations WHERE app = 'invoices'")
+    call_command("migrate_schemas", interactive=False, verbosity=0)
+    assert "north" not in schemas()
+    assert not Tenant.objects.filter(slug="north").exists()
+    assert Tenant.objects.filter(slug="acme").exists()
+
+
+def test_leaves_a_schema_alone_that_is_no_tenants() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE SCHEMA reports")
+    with pytest.raises(CommandError, match="no tenant's"):
+        create("reports")
+    assert "reports" in schemas()
+    assert not Tenant.objects.filter(slug="reports").exists()
+
+
 def test_of_two_at_once_one_is_refused() -> None:
     request = ProvisionRequest(staff_email="a@b.example")
     public = Tenant.objects.get(slug="acme")

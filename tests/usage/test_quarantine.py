@@ -154,3 +154,15 @@ def test_the_other_tenant_s_customer_is_unknown(chat: Customer, acme_api: Api, g
     with nothing_changes_in("acme"):
         answer = globex_api.report(an_event(customer=chat.public_id))
     assert answer["results"][0]["code"] == "unknown_customer"
+
+
+def test_a_retry_counts_at_the_time_the_event_first_came_with(chat: Customer) -> None:
+    """Without a timestamp of its own it would move to the next month, and to another bill."""
+    before = datetime(2026, 1, 31, 23, tzinfo=UTC)
+    event = an_event(customer="nobody", timestamp=None)
+    assert statuses(event, now=before) == ["quarantined"]
+    make_customer("nobody")
+    assert statuses(event, now=datetime(2026, 2, 1, 1, tzinfo=UTC)) == ["accepted"]
+    assert UsageEvent.objects.get().timestamp == before
+    assert QuarantinedEvent.objects.get().status == Status.REPLAYED
+    assert_rollups_equal_events()

@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
                         max_length=10,
                     ),
                 ),
-                ("actor", models.CharField(blank=True, max_length=150)),
+                ("actor", models.CharField(blank=True, max_length=254)),
                 ("action", models.CharField(max_length=64)),
                 ("target_type", models.CharField(max_length=64)),
                 ("target_id", models.CharField(max_length=64)),

@@ -17,7 +17,7 @@ class PlainDecimalField(serializers.DecimalField):
     """A decimal string. In: a string or a JSON number (never seen as a float). Out: no exponent, no padding."""
 
     def __init__(self, **kwargs: Any) -> None:
-        kwargs.setdefault("max_digits", 48)
+        kwargs.setdefault("max_digits", 38)
         kwargs.setdefault("decimal_places", 18)
         super().__init__(**kwargs)
 

@@ -1,10 +1,14 @@
 """Cursor pagination: `?limit=` (25, at most 100) and `?cursor=`; `{"data": […], "next_cursor": …}`."""
 
+import re
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from rest_framework import pagination
+from rest_framework.exceptions import NotFound
 from rest_framework.response import Response
+
+POSITION = re.compile(r"[0-9]{1,18}")
 
 
 class CursorPagination(pagination.CursorPagination):
@@ -22,6 +26,17 @@ class CursorPagination(pagination.CursorPagination):
             "required": ["data", "next_cursor"],
             "properties": {"data": schema, "next_cursor": {"type": "string", "nullable": True}},
         }
+
+    def decode_cursor(self, request: Any) -> Any:
+        """DRF looks at the shape of a cursor only; its position is the id of a row."""
+        cursor = super().decode_cursor(request)
+        if (
+            cursor is not None
+            and cursor.position is not None
+            and not POSITION.fullmatch(str(cursor.position))
+        ):
+            raise NotFound(self.invalid_cursor_message)
+        return cursor
 
     @staticmethod
     def _cursor(link: str | None) -> str | None:

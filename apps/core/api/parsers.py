@@ -14,6 +14,8 @@ from rest_framework.parsers import BaseParser
 from apps.core.errors import Invalid, Refused
 
 MAX_INT_DIGITS = 4300  # the limit of int(), and of msgspec
+MAX_GZIP_MEMBERS = 16
+MAX_DEPTH = 64
 OUT_OF_RANGE = Decimal("Infinity")
 
 
@@ -76,7 +78,11 @@ def read_body(stream: Any, *, encoding: str, limit: int) -> bytes:
         raise Invalid("invalid_encoding", f"Content-Encoding {encoding!r} is not known; use gzip or none.")
     # The body may be several gzip members one after the other (RFC 1952, section 2.2).
     out = io.BytesIO()
+    members = 0
     while raw:
+        members += 1
+        if members > MAX_GZIP_MEMBERS:
+            raise Invalid("invalid_encoding", f"The gzip body has more than {MAX_GZIP_MEMBERS} members.")
         member = zlib.decompressobj(wbits=31)
         try:
             out.write(member.decompress(raw, limit + 1 - out.tell()))
@@ -102,4 +108,18 @@ class StrictJSONParser(BaseParser):
             encoding=request.headers.get("Content-Encoding", "").strip().lower(),
             limit=settings.INGESTION_MAX_BYTES,
         )
-        return decode_json(body)
+        decoded = decode_json(body)
+        # Ingestion looks at every value of an event anyway, and answers for each.
+        if getattr((parser_context or {}).get("view"), "refuses_deep_json", True):
+            refuse_depth(decoded, MAX_DEPTH)
+        return decoded
+
+
+def refuse_depth(value: Any, left: int) -> None:
+    """Whatever walks over the body later may do so by recursion. Raises `Invalid` too_deep."""
+    if not isinstance(value, dict | list):
+        return
+    if left == 0:
+        raise Invalid("too_deep", f"The body is nested more than {MAX_DEPTH} levels deep.")
+    for inner in value.values() if isinstance(value, dict) else value:
+        refuse_depth(inner, left - 1)

@@ -13,6 +13,7 @@ from rest_framework.views import set_rollback
 
 from apps.core import request_context
 from apps.core.errors import Refused
+from apps.rating import RatingError
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -70,6 +71,11 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
             status=error.status, code=error.code, detail=error.message, param=error.param, errors=error.errors
         )
         return Response(body, status=error.status, content_type=CONTENT_TYPE)
+    if isinstance(error, RatingError):
+        # Stored numbers that rating refuses: nothing that the caller sent, and nothing to try again.
+        set_rollback()
+        body = document(status=HTTPStatus.CONFLICT, code="unratable", detail=f"This can't be priced: {error}")
+        return Response(body, status=HTTPStatus.CONFLICT, content_type=CONTENT_TYPE)
     if isinstance(error, Http404):
         error = exceptions.NotFound("There is no such object.")
     elif isinstance(error, PermissionDenied):

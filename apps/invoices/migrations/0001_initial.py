@@ -168,7 +168,10 @@ class Migration(migrations.Migration):
                 ("unit", models.CharField(blank=True, max_length=40)),
                 ("unit_amount", apps.core.fields.RateField(decimal_places=18, max_digits=48, null=True)),
                 ("event_count", models.BigIntegerField(null=True)),
-                ("unrounded_amount", apps.core.fields.UnroundedAmountField(decimal_places=120, max_digits=250)),
+                (
+                    "unrounded_amount",
+                    apps.core.fields.UnroundedAmountField(decimal_places=120, max_digits=250),
+                ),
                 ("amount", apps.core.fields.AmountField(decimal_places=4, max_digits=28)),
                 ("steps", models.JSONField(default=list)),
                 (

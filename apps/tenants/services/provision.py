@@ -86,7 +86,7 @@ def claim_tenant(*, slug: str, name: str, is_sandbox: bool, clock_at: datetime |
     """
     schema = Identifier(slug.replace("-", "_"))
     tenant: Tenant
-    tenant, is_new = Tenant.objects.get_or_create(
+    tenant, is_new = Tenant.objects.select_for_update().get_or_create(
         slug=slug,
         defaults={
             "schema_name": slug.replace("-", "_"),
@@ -113,6 +113,20 @@ def claim_tenant(*, slug: str, name: str, is_sandbox: bool, clock_at: datetime |
         domain=f"{slug}.{settings.TENANT_BASE_DOMAIN}", defaults={"tenant": tenant, "is_primary": True}
     )
     return tenant
+
+
+def discard_interrupted() -> None:
+    """Drop the tenants whose provisioning was interrupted. Those that are being made at this moment are left."""
+    for tenant in Tenant.objects.filter(provisioned_at__isnull=True):
+        with session_lock(f"provision_tenant:{tenant.slug}") as is_held, transaction.atomic():
+            still = Tenant.objects.select_for_update().filter(pk=tenant.pk, provisioned_at__isnull=True)
+            if is_held and still.exists():
+                with connection.cursor() as cursor:
+                    cursor.execute(
+                        SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(Identifier(tenant.schema_name))
+                    )
+                Domain.objects.filter(tenant=tenant).delete()
+                still.delete()
 
 
 def refuse_bad_slug(slug: str) -> None:

@@ -38,6 +38,7 @@ class Events(APIView):
     """
 
     required_scope = Scope.EVENTS_WRITE
+    refuses_deep_json = False
 
     @extend_schema(
         request=EventBatch,

@@ -1,14 +1,16 @@
 """Take in a batch of events: a verdict for each, everything stored and added up in one transaction.
 
 The number of queries does not depend on the number of events. Rows are written in the order of their keys,
-and tables always in the same order, so that two batches can wait for each other but never deadlock.
+and tables always in the same order, so that two batches wait for each other. Should they deadlock all the
+same, one of them starts anew.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import OperationalError, connection, transaction
+from psycopg.errors import DeadlockDetected
 
 from apps.catalog.selectors import meters_by_event_name
 from apps.customers.selectors import customer_ids_by_reference
@@ -18,6 +20,7 @@ from apps.usage.services.decide import Catalog, Countable, Uncountable, decide
 from apps.usage.services.validate import ParsedEvent, Rejection, parse_event
 
 Reason = QuarantinedEvent.Reason
+DEADLOCK_RETRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +50,30 @@ def ingest(*, events: list[Any], now: datetime) -> list[Verdict]:
             given = raw.get("id") if isinstance(raw, dict) else None
             verdicts[index] = rejected(index, given if isinstance(given, str) else None, rejection)
     if parsed:
-        verdicts |= settle(parsed, now=now)
+        verdicts |= settle_patiently(parsed, now=now)
     return [verdicts[index] for index in range(len(events))]
+
+
+def settle_patiently(parsed: list[ParsedEvent], *, now: datetime) -> dict[int, Verdict]:
+    """Rows are locked in one order, so deadlocks are rare; PostgreSQL ends one by failing a batch, which is
+    then settled anew. Inside a transaction of the caller's nothing can be tried again.
+    """
+    for _ in range(DEADLOCK_RETRIES):
+        try:
+            return settle(parsed, now=now)
+        except OperationalError as error:
+            if connection.in_atomic_block or not isinstance(error.__cause__, DeadlockDetected):
+                raise
+    return settle(parsed, now=now)
 
 
 @transaction.atomic
 def settle(parsed: list[ParsedEvent], *, now: datetime) -> dict[int, Verdict]:
-    """Decide on well-formed events and store them. Order of the writes: events, quarantine, rollups."""
+    """Decide on well-formed events and store them.
+
+    Order of the writes: events, quarantine, rollups. An event that waited in quarantine counts at the time it
+    first came with, whoever brings it back: a retry without a timestamp must not move it to another period.
+    """
     catalog = Catalog(
         customers=customer_ids_by_reference({event.customer for event in parsed}),
         meters=meters_by_event_name(),
@@ -70,9 +90,10 @@ def settle(parsed: list[ParsedEvent], *, now: datetime) -> dict[int, Verdict]:
         if first_of_key.setdefault(event.key, decided) is not decided:
             repeats.append(decided)
 
-    in_quarantine = store.quarantined_contents(first_of_key)
+    waited = store.quarantined_contents(first_of_key)
+    in_quarantine = {key: content for key, (content, _) in waited.items()}
     fresh = [
-        one
+        as_it_came(one, waited)
         for one in first_of_key.values()
         if in_quarantine.get(one.event.key, one.event.content_hash) == one.event.content_hash
     ]
@@ -83,8 +104,8 @@ def settle(parsed: list[ParsedEvent], *, now: datetime) -> dict[int, Verdict]:
         [one for one in fresh if isinstance(one, Uncountable) and one.event.key not in stored],
         received_at=now,
     )
-    store.add_to_rollups(accepted.values())
     store.mark_replayed([key for key in accepted if key in in_quarantine], now=now)
+    store.add_to_rollups(accepted.values())
 
     held = {**in_quarantine, **waiting, **stored}
     for key, one in first_of_key.items():
@@ -100,6 +121,15 @@ def settle(parsed: list[ParsedEvent], *, now: datetime) -> dict[int, Verdict]:
         else:
             verdicts[event.index] = known(one, stored=stored, held=held)
     return verdicts
+
+
+def as_it_came(
+    one: Countable | Uncountable, waited: dict[str, tuple[str, datetime]]
+) -> Countable | Uncountable:
+    if one.event.key not in waited:
+        return one
+    _, timestamp = waited[one.event.key]
+    return replace(one, event=replace(one.event, timestamp=timestamp))
 
 
 def rejected(index: int, event_id: str | None, rejection: Rejection) -> Verdict:

@@ -11,6 +11,7 @@ from django.db.models.functions import Cast
 
 from apps.usage.models import QuarantinedEvent
 from apps.usage.services.ingest import settle
+from apps.usage.services.store import mark_replayed
 from apps.usage.services.validate import ParsedEvent
 
 BATCH = 1000
@@ -42,10 +43,8 @@ def replay_batch(ids: list[int], *, now: datetime) -> int:
     rows = QuarantinedEvent.objects.filter(pk__in=ids, status=QuarantinedEvent.Status.WAITING).order_by("key")
     waiting = list(rows.annotate(properties_text=Cast("properties", TextField())))
     verdicts = settle([as_parsed(index, row) for index, row in enumerate(waiting)], now=now)
-    taken = [row.pk for index, row in enumerate(waiting) if verdicts[index].status in TAKEN]
-    QuarantinedEvent.objects.filter(pk__in=taken, status=QuarantinedEvent.Status.WAITING).update(
-        status=QuarantinedEvent.Status.REPLAYED, replayed_at=now
-    )
+    taken = [row.key.hex for index, row in enumerate(waiting) if verdicts[index].status in TAKEN]
+    mark_replayed(taken, now=now)
     return len(taken)
 
 

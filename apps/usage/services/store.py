@@ -115,11 +115,14 @@ def stored_contents(keys: list[str]) -> dict[str, str]:
     return contents("SELECT key, content_hash FROM usage_usageevent WHERE key = ANY(%s::uuid[])", keys)
 
 
-def quarantined_contents(keys: Iterable[str]) -> dict[str, str]:
-    """The content hashes of those keys that are, or once were, in quarantine."""
-    return contents(
-        "SELECT key, content_hash FROM usage_quarantinedevent WHERE key = ANY(%s::uuid[])", list(keys)
-    )
+def quarantined_contents(keys: Iterable[str]) -> dict[str, tuple[str, datetime]]:
+    """Content hash and time of those keys that are, or once were, in quarantine."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            'SELECT key, content_hash, "timestamp" FROM usage_quarantinedevent WHERE key = ANY(%s::uuid[])',
+            [array(keys)],
+        )
+        return {key.hex: (content.hex, timestamp) for key, content, timestamp in cursor.fetchall()}
 
 
 def contents(query: str, keys: list[str]) -> dict[str, str]:
@@ -155,15 +158,17 @@ def insert_quarantined(uncountables: list[Uncountable], *, received_at: datetime
         return {key.hex: content.hex for key, content in cursor.fetchall()}
 
 
-def mark_replayed(keys: list[str], *, now: datetime) -> None:
-    """Events that waited and are accepted now."""
-    if not keys:
+def mark_replayed(keys: Iterable[str], *, now: datetime) -> None:
+    """Events that waited and are accepted now. Rows are locked in the order of their keys."""
+    wanted = array(keys)
+    if wanted == "{}":
         return
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE usage_quarantinedevent SET status = 'replayed', replayed_at = %s"
-            " WHERE key = ANY(%s::uuid[]) AND status = 'waiting'",
-            [now, array(keys)],
+            "UPDATE usage_quarantinedevent AS event SET status = 'replayed', replayed_at = %s"
+            " FROM (SELECT id FROM usage_quarantinedevent WHERE key = ANY(%s::uuid[]) AND status = 'waiting'"
+            " ORDER BY key FOR UPDATE) AS locked WHERE event.id = locked.id",
+            [now, wanted],
         )
 
 
@@ -221,7 +226,8 @@ def dimension_set_ids(wanted: set[Dimensions]) -> dict[Dimensions, int]:
             )
         # Read again: another batch may have made the same ones, and its numbers count.
         found |= numbers_of(missing)
-    return {by_key[key]: number for key, number in found.items()}
+    # Two meters may name the same dimensions in another order: both orders are asked for, one set is stored.
+    return {dimensions: found[dimension_key(dimensions)] for dimensions in wanted}
 
 
 def numbers_of(keys: list[str]) -> dict[str, int]:

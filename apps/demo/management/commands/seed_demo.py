@@ -1,6 +1,7 @@
 """`manage.py seed_demo`: the demo tenants with last month's invoices and today's usage. `make run` calls it."""
 
 import json
+import os
 import time
 from argparse import ArgumentParser
 from collections.abc import Iterator
@@ -15,10 +16,11 @@ from apps.core import clock
 from apps.core.errors import Refused
 from apps.core.locks import session_lock
 from apps.demo.api import ApiError
-from apps.demo.blueprint import OPERATOR_EMAIL, PASSWORD, DemoTenant
+from apps.demo.blueprint import OPERATOR_EMAIL, PASSWORD, TENANTS, DemoTenant
 from apps.demo.placement import FutureDayError
 from apps.demo.services import keys, seed
 from apps.demo.services.replay import ReplayError
+from apps.tenants.selectors import serving_tenants
 
 LOCK_SECONDS = 10
 LOCK_POLL_SECONDS = 0.2
@@ -35,6 +37,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         base_url = options["base_url"].rstrip("/")
+        if is_somebody_elses():
+            self.say(
+                "This database has tenants of its own; the demo, with its published password, stays out."
+            )
+            self.stdout.write(json.dumps({"sign_in": []}))
+            return
         try:
             with only_one():
                 demos = seed.seed(base_url=base_url, now=clock.real_now(), say=self.say)
@@ -45,6 +53,16 @@ class Command(BaseCommand):
 
     def say(self, message: str) -> None:
         self.stderr.write(message, style_func=str)
+
+
+def is_somebody_elses() -> bool:
+    """Whether a database that the environment names serves tenants but not the demo's: a real installation."""
+    serving = serving_tenants()
+    return (
+        bool(os.environ.get("DATABASE_URL"))
+        and serving.exists()
+        and not serving.filter(slug__in=[tenant.slug for tenant in TENANTS]).exists()
+    )
 
 
 @contextmanager
