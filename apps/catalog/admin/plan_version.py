@@ -7,22 +7,19 @@ from django.db.models import Count, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from import_export.admin import ImportExportModelAdmin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
-from unfold.contrib.import_export.forms import ExportForm, ImportForm
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminSelectWidget
 
 from apps.catalog.admin.plan import offer_text, to_version
-from apps.catalog.admin.transfer import FORMATS, PriceResource
+from apps.catalog.admin.transfer_pages import PriceTransferAdmin
 from apps.catalog.admin.wording import summary_of, tier_text, unit_of
 from apps.catalog.definitions import in_order
 from apps.catalog.models import PlanVersion, Price, PriceBook
 from apps.catalog.services import plans, versions
 from apps.catalog.services.versions import Existing
 from apps.core import clock
-from apps.core.admin.base import BackOfficeAdmin
 from apps.core.admin.confirmation import Question, ask
 from apps.core.admin.display import badge, instant_column, per_million_text
 from apps.core.admin.registry import Panel, facts_for, register_panel
@@ -52,12 +49,7 @@ class CopyForm(forms.Form):
     )
 
 
-class PlanVersionAdmin(BackOfficeAdmin, ImportExportModelAdmin):
-    resource_classes = (PriceResource,)
-    import_form_class = ImportForm
-    export_form_class = ExportForm
-    # The services leave audit entries.
-    skip_admin_log = True
+class PlanVersionAdmin(PriceTransferAdmin):
     list_display = (
         "name", "state", "offer", "currency", "price_count", "published_at_shown", "created_at_shown",
     )  # fmt: skip
@@ -198,39 +190,6 @@ class PlanVersionAdmin(BackOfficeAdmin, ImportExportModelAdmin):
         older = predecessor_of(version)
         query = f"?old={older.number}&new={version.number}" if older else f"?new={version.number}"
         return HttpResponseRedirect(reverse("admin:catalog_plan_compare", args=[version.plan_id]) + query)
-
-    # Import and export
-
-    def get_import_formats(self) -> Any:
-        return FORMATS
-
-    def get_export_formats(self) -> Any:
-        return FORMATS
-
-    def has_import_permission(self, request: HttpRequest) -> bool:
-        needed = ("add_plan", "add_planversion", "change_planversion", "add_price", "change_price")
-        return all(request.user.has_perm(f"catalog.{name}") for name in needed)
-
-    def has_export_permission(self, request: HttpRequest) -> bool:
-        return self.has_view_permission(request) and bool(request.user.has_perm("catalog.view_price"))
-
-    def process_result(self, result: Any, request: HttpRequest) -> HttpResponse:
-        """Something may have been published between the look and the import: then nothing has changed."""
-        if result.has_errors():
-            first = next(
-                (errors[0].error for _, errors in result.row_errors() if errors), "The file can't be read."
-            )
-            self.tell(request, f"Nothing was imported: {first}", refused=True)
-            return HttpResponseRedirect(reverse("admin:catalog_planversion_changelist"))
-        return super().process_result(result, request)
-
-    def add_success_message(self, result: Any, request: HttpRequest) -> None:
-        totals = result.totals
-        self.tell(
-            request,
-            f"Imported into drafts: {totals['new']} new prices, {totals['update']} changed, {totals['delete']} removed,"
-            f" {totals['skip']} unchanged.",
-        )
 
     @action(description="Export", icon="download", permissions=["catalog.view_price"])
     def export_version(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -6,7 +6,7 @@ is looked at at 10,000.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import ROUND_DOWN, Decimal
+from decimal import ROUND_DOWN, Context, Decimal, localcontext
 from typing import Any
 
 from apps.catalog.admin.wording import several
@@ -30,7 +30,10 @@ from apps.rating import (
 )
 
 ZERO, ONE = Decimal(0), Decimal(1)
+# What rating takes as a quantity: 18 decimals, 20 digits before the point.
 SMALLEST = Decimal("0.000000000000000001")
+LARGEST = Decimal(10) ** 20 - 1
+WIDE = Context(prec=80)
 SAMPLES = 48
 STEPS_DRAWN = 40
 LADDER_AT_MOST = 41
@@ -80,21 +83,25 @@ def preview_of(definition: Price, *, currency: str, unit: str, typed: Typed) -> 
 
     Raises `RatingError` when the typed values can't be rated.
     """
-    rater = Rater(definition, currency, unit, typed)
-    is_flat = isinstance(definition, Flat)
-    quantities = [] if is_flat else ladder(definition)
+    with localcontext(WIDE):
+        return shown(Rater(definition, currency, unit, typed))
+
+
+def shown(rater: Rater) -> dict[str, Any]:
+    is_flat = isinstance(rater.definition, Flat)
+    quantities = [] if is_flat else ladder(rater.definition)
     rows = [row_of(rater, quantity) for quantity in quantities]
     asked = (
-        typed.quantity
-        if typed.quantity is not None and not is_flat
+        rater.typed.quantity
+        if rater.typed.quantity is not None and not is_flat
         else (ZERO if is_flat else quantities[-1])
     )
     return {
         "rows": rows,
         "is_flat": is_flat,
-        "unit": several(unit) if unit else "",
+        "unit": several(rater.unit) if rater.unit else "",
         "asked": {**row_of(rater, asked), **explained(rater, asked)},
-        "curve": None if is_flat else curve(rater, quantities, typed.quantity),
+        "curve": None if is_flat else curve(rater, quantities, rater.typed.quantity),
     }
 
 
@@ -123,7 +130,7 @@ def ladder(definition: Price) -> list[Decimal]:
     """0, 1, and each bound with the unit after it, at most 41 of them."""
     found = {ZERO, ONE}
     for bound in bounds(definition):
-        found |= {bound, bound + 1}
+        found |= {bound, cut(bound + 1)}
     return sorted(found)[:LADDER_AT_MOST]
 
 
@@ -147,17 +154,22 @@ def metered(definition: UsagePrice, billed: Decimal) -> Decimal:
     """The metered quantity of which that many billed units are made, cut to what a quantity can hold."""
     convert = definition.convert
     if convert is None:
-        return billed
-    raw = billed * (convert.divide_by or ONE) / (convert.multiply_by or ONE)
-    return raw.quantize(SMALLEST, ROUND_DOWN) if raw < 10**9 else raw.to_integral_value(ROUND_DOWN)
+        return cut(billed)
+    return cut(billed * (convert.divide_by or ONE) / (convert.multiply_by or ONE))
+
+
+def cut(quantity: Decimal) -> Decimal:
+    """The nearest quantity that rating takes."""
+    return min(quantity.quantize(SMALLEST, ROUND_DOWN, context=WIDE), LARGEST)
 
 
 def curve(rater: Rater, quantities: list[Decimal], typed: Decimal | None) -> dict[str, Any]:
     """Points (quantity, amount before rounding) as plain text: the browser turns them into pixels, not into money."""
-    top = max(reach(rater, quantities[-1]), (typed or ZERO) * Decimal("1.15"))
+    last = max(bounds(rater.definition), default=ONE)
+    top = cut(max(reach(rater, last), (typed or ZERO) * Decimal("1.15")))
     wanted = {tidy(top * index / SAMPLES, top) for index in range(SAMPLES + 1)}
     for jump in jumps(rater.definition, quantities, top):
-        wanted |= {jump, jump + min(ONE, top / 2000).quantize(SMALLEST, ROUND_DOWN)}
+        wanted |= {jump, cut(jump + min(ONE, top / 2000))}
     if typed is not None:
         wanted.add(typed)
     points = [(quantity, rater.cost(quantity)) for quantity in sorted(wanted)]
@@ -172,25 +184,21 @@ def curve(rater: Rater, quantities: list[Decimal], typed: Decimal | None) -> dic
 
 def tidy(quantity: Decimal, top: Decimal) -> Decimal:
     """Whole units where there are enough of them to draw."""
-    return (
-        quantity.to_integral_value(ROUND_DOWN)
-        if top > SAMPLES * 4
-        else quantity.quantize(SMALLEST, ROUND_DOWN)
-    )
+    return quantity.to_integral_value(ROUND_DOWN) if top > SAMPLES * 4 else cut(quantity)
 
 
 def reach(rater: Rater, last: Decimal) -> Decimal:
     """How far to look: half as far again as the last bound, and until the limits in money have been reached."""
     definition = rater.definition
     has_bounds = last > ONE
-    start = top = last * Decimal("1.5") if has_bounds else ONE
+    start = top = cut(last * Decimal("1.5")) if has_bounds else ONE
     wanted = ZERO if has_bounds else rater.cost(ZERO) + WORTH_LOOKING_AT
     if definition.maximum_amount is not None:
         wanted = definition.maximum_amount
     elif limits := limits_of(definition):
         wanted = max(wanted, max(limits) * Decimal("1.2"))
     while rater.cost(top) < wanted:
-        top *= 2
+        top = cut(top * 2)
         if top > FARTHEST:
             return start if has_bounds else Decimal(100)
     return nice(top * Decimal("1.2")) if top > start or not has_bounds else top

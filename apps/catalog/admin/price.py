@@ -12,27 +12,17 @@ from django.db.models import DecimalField, Max, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
-from unfold.admin import TabularInline
 from unfold.decorators import action
 from unfold.enums import ActionVariant
 
-from apps.audit.services.record import record as write_audit_entry
 from apps.catalog.admin.form_preview import preview_of_form, preview_of_price
 from apps.catalog.admin.preview import Typed, read_typed
-from apps.catalog.admin.price_form import (
-    MODELS_OF,
-    TIER_MODELS_OF,
-    FilterForm,
-    FilterFormSet,
-    PlainDecimal,
-    PriceForm,
-    TierForm,
-    TierFormSet,
-    filled_forms,
-)
+from apps.catalog.admin.price_changes import record_price, remove_price
+from apps.catalog.admin.price_form import PlainDecimal, PriceForm, filled_forms
+from apps.catalog.admin.price_layout import FIELDSETS, MODELS_OF, TIER_MODELS_OF
+from apps.catalog.admin.price_rows import FilterInline, TierInline, may_edit
 from apps.catalog.admin.wording import facts_of
-from apps.catalog.definitions import definition_document
-from apps.catalog.models import Meter, PlanVersion, Price, PriceFilter, PriceTier
+from apps.catalog.models import Meter, PlanVersion, Price
 from apps.catalog.services import plans
 from apps.core.admin.base import BackOfficeAdmin
 from apps.core.admin.confirmation import Question, ask
@@ -43,53 +33,6 @@ VERSION = "plan_version"
 PREVIEW = "admin/catalog/price/preview.html"
 
 
-class PriceRows(TabularInline):
-    """Whoever may change the price may change its rows."""
-
-    extra = 0
-    hide_title = True
-
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        if isinstance(db_field, DecimalField):
-            return db_field.formfield(form_class=PlainDecimal)
-        return super().formfield_for_dbfield(db_field, request, **kwargs)
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return may_edit(request, obj)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return may_edit(request, obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return may_edit(request, obj)
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return may_edit(request, obj)
-
-
-class TierInline(PriceRows):
-    model = PriceTier
-    form = TierForm
-    formset = TierFormSet
-    verbose_name = "tier"
-    fields = ("up_to", "unit_amount", "rate", "flat_amount")
-
-
-class FilterInline(PriceRows):
-    model = PriceFilter
-    form = FilterForm
-    formset = FilterFormSet
-    verbose_name = "filter"
-    verbose_name_plural = "filters: only usage with these dimension values"
-    fields = ("dimension", "values")
-
-
-def may_edit(request: HttpRequest, price: Price | None) -> bool:
-    if not request.user.has_perm("catalog.change_price"):
-        return False
-    return price is None or price.plan_version_id is None or price.plan_version.is_draft
-
-
 class PriceAdmin(BackOfficeAdmin):
     form = PriceForm
     inlines = (TierInline, FilterInline)
@@ -98,45 +41,7 @@ class PriceAdmin(BackOfficeAdmin):
     change_form_template = "admin/catalog/price/change_form.html"
     is_recorded_by_service = False
     warn_unsaved_form = True
-    fieldsets = (
-        (None, {"fields": ("name", "code", "model", "meter", "billing_timing")}),
-        (
-            "Price",
-            {
-                "fields": (
-                    "flat_amount", "package_size", "unit_amount", "rate", "fixed_amount", "multiplier",
-                    "unit_amount_property",
-                )
-            },
-        ),
-        (
-            "Free part and conversion",
-            {
-                "fields": (
-                    "quantity_included", "events_included", "amount_included", "convert_divide_by",
-                    "convert_multiply_by", "convert_rounding", "first_tier_flat_at_zero",
-                ),
-                "classes": ("collapse", "ch-fold"),
-            },
-        ),
-        (
-            "Discount, minimum and maximum",
-            {
-                "fields": ("discount_percent", "discount_amount", "minimum_amount", "maximum_amount"),
-                "classes": ("collapse", "ch-fold"),
-            },
-        ),
-        (
-            "Commitment",
-            {
-                "fields": (
-                    "commitment_amount", "commitment_quantity", "commitment_true_up", "commitment_overage_factor",
-                ),
-                "classes": ("collapse", "ch-fold"),
-            },
-        ),
-        ("On the invoice", {"fields": ("position",), "classes": ("collapse",)}),
-    )  # fmt: skip
+    fieldsets = FIELDSETS
 
     def get_urls(self) -> list[URLPattern]:
         preview = path("preview/", self.admin_site.admin_view(self.preview), name="catalog_price_preview")
@@ -269,6 +174,8 @@ class PriceAdmin(BackOfficeAdmin):
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         """Rows are written anew: bounds may have changed places, and each may stand only once at any moment."""
+        # Django asks for these to write its own message; ours is made from what is stored.
+        formset.new_objects, formset.changed_objects, formset.deleted_objects = [], [], []
         if not formset.has_changed():
             return
         rows = formset.model.objects.filter(price=form.instance)
@@ -279,23 +186,10 @@ class PriceAdmin(BackOfficeAdmin):
         formset.model.objects.bulk_create(kept)
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:
-        self.audit(obj, "added")
+        record_price(obj, "added")
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> None:
-        self.audit(obj, "changed")
-
-    def audit(self, price: Price, what: str) -> None:
-        """The entry is the version's: a price is part of it."""
-        stored = Price.objects.prefetch_related("tiers", "filters").select_related("meter").get(pk=price.pk)
-        document = {
-            **definition_document(stored),
-            "filters": {one.dimension: one.values for one in stored.filters.all()},
-        }
-        write_audit_entry(
-            action="plan_version.changed",
-            target=price.plan_version,
-            changes={f"price {price.code} {what}": document},
-        )
+        record_price(obj, "changed")
 
     def response_add(
         self, request: HttpRequest, obj: Price, post_url_continue: str | None = None
@@ -367,17 +261,6 @@ class PriceAdmin(BackOfficeAdmin):
         form: PriceForm = form_class(request.POST, instance=price)
         self._create_formsets(request, form.instance, change=price is not None)
         return preview_of_form(form, typed, wrong)
-
-
-def remove_price(price: Price) -> None:
-    """Take a price out of its draft. Raises `Refused` not_a_draft."""
-    version = plans.locked_draft(price.plan_version)
-    price.tiers.all().delete()
-    price.filters.all().delete()
-    Price.objects.filter(pk=price.pk).delete()
-    write_audit_entry(
-        action="plan_version.changed", target=version, changes={f"price {price.code} removed": str(price)}
-    )
 
 
 def to_version(version: PlanVersion) -> HttpResponse:

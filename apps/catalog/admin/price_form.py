@@ -9,60 +9,19 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.forms.models import BaseInlineFormSet
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
+from apps.catalog.admin.price_layout import DEFAULTS, SILENT, TIERED
 from apps.catalog.definitions import definition_document
 from apps.catalog.models import Meter, PlanVersion, Price, PriceFilter, PriceTier
 from apps.catalog.services.plans import NewPrice, problems_of
 from apps.rating import Problem, plain
 
-Model = Price.Model
-TIERED = (Model.GRADUATED, Model.VOLUME, Model.GRADUATED_PERCENTAGE)
-METERED = tuple(model for model in Model if model != Model.FLAT)
-AMOUNTS = ("discount_percent", "discount_amount", "minimum_amount", "maximum_amount")
-
-# Which model asks for which of the columns that not every model has. The page hides the others.
-MODELS_OF: dict[str, tuple[Model, ...]] = {
-    "flat_amount": (Model.FLAT,),
-    "billing_timing": (Model.FLAT,),
-    "unit_amount": (Model.PER_UNIT, Model.PACKAGE),
-    "package_size": (Model.PACKAGE,),
-    "rate": (Model.PERCENTAGE,),
-    "fixed_amount": (Model.PERCENTAGE,),
-    "events_included": (Model.PERCENTAGE,),
-    "amount_included": (Model.PERCENTAGE,),
-    "multiplier": (Model.COST_PLUS,),
-    "unit_amount_property": (Model.DYNAMIC,),
-    "first_tier_flat_at_zero": TIERED,
-    "meter": METERED,
-    "convert_divide_by": METERED,
-    "convert_multiply_by": METERED,
-    "convert_rounding": METERED,
-    "quantity_included": METERED,
-    "commitment_amount": METERED,
-    "commitment_quantity": METERED,
-    "commitment_true_up": METERED,
-    "commitment_overage_factor": METERED,
-    "tiers": TIERED,
-    "filters": METERED,
-}
-# Columns of a tier, by the models that have them.
-TIER_MODELS_OF = {
-    "unit_amount": (Model.GRADUATED, Model.VOLUME),
-    "rate": (Model.GRADUATED_PERCENTAGE,),
-}
-# What these say stands for itself when they are not shown.
-DEFAULTS = {
-    "billing_timing": Price.Timing.ARREARS,
-    "convert_rounding": Price.Rounding.NONE,
-    "commitment_overage_factor": 1,
-}
-# Names, codes and places say nothing about what a price costs.
-SILENT = ("name", "code", "position", "meter", "billing_timing", "unit_amount_property")
 # For people: rating speaks of JSON.
 FRIENDLY = {
     "missing_field": "Fill this in.",
     "open_tier_missing": "Leave this empty: the last tier takes all that is beyond.",
     "open_tier_not_last": "Only one tier can be open, the last one.",
     "unknown_model": "Choose a model.",
+    "unknown_field": "This doesn't belong to this price model.",
 }
 
 

@@ -40,11 +40,10 @@ def negotiated_note(versions: Iterable[PlanVersion]) -> dict[Any, str]:
 def movable(version: PlanVersion) -> dict[str, Any]:
     """Empty when nobody would move: then nobody is asked about it."""
     count = replaced_by(version).count()
-    return (
-        {"On older versions of this offer": f"{count:,} subscription{'' if count == 1 else 's'}"}
-        if count
-        else {}
-    )
+    if not count:
+        return {}
+    place = "On what it replaces" if version.is_negotiated else "On older versions"
+    return {place: f"{count:,} subscription{'' if count == 1 else 's'}"}
 
 
 def subscribers_of(request: HttpRequest, version: PlanVersion) -> dict[str, Any]:
