@@ -40,11 +40,8 @@ def finalize_invoice(*, invoice: Invoice, now: datetime) -> Invoice:
     is locked before the invoice, as closing does. The number is taken last, because its series stays
     locked until the commit.
     """
-    subscription = (
-        Subscription.objects.select_for_update(of=("self",))
-        .select_related("plan_version", "customer")
-        .get(pk=invoice.subscription_id)
-    )
+    # Without a join: a version that changes while this waits would make the row vanish.
+    subscription = Subscription.objects.select_for_update().get(pk=invoice.subscription_id)
     invoice = Invoice.objects.select_for_update().get(pk=invoice.pk)
     if not invoice.is_draft:
         raise Refused(

@@ -16,14 +16,16 @@ from apps.subscriptions.services.subscribe import has_opening_fees
 
 def move_subscribers(version: PlanVersion, existing: str, now: datetime) -> int:
     """Move those who are on what a version replaces; returns how many. Raises `Refused` meter_billed_elsewhere."""
-    moved = 0
-    for subscription in replaced_by(version).select_for_update(of=("self",)).order_by("pk"):
+    # Locked without a join, and then looked at anew: closing may just have changed the version of some.
+    candidates = list(replaced_by(version).values_list("pk", flat=True))
+    locked = Subscription.objects.filter(pk__in=candidates).select_for_update().order_by("pk")
+    concerned = list(replaced_by(version).filter(pk__in=[one.pk for one in locked]).order_by("pk"))
+    for subscription in concerned:
         starts_at = now if existing == Existing.NOW else next_renewal(subscription, now)
         move_to_version(
             subscription=subscription, version=version, starts_at=max(starts_at, subscription.started_at)
         )
-        moved += 1
-    return moved
+    return len(concerned)
 
 
 def replaced_by(version: PlanVersion) -> QuerySet[Subscription]:
@@ -57,7 +59,7 @@ def move_to_version(*, subscription: Subscription, version: PlanVersion, starts_
     Never before the billing cursor: what is billed is billed. The row is locked, as closing does. Raises
     `Refused` meter_billed_elsewhere when another subscription bills a meter of the version.
     """
-    subscription = Subscription.objects.select_for_update(of=("self",)).get(pk=subscription.pk)
+    subscription = Subscription.objects.select_for_update().get(pk=subscription.pk)
     starts_at = max(starts_at, subscription.invoiced_until)
     refuse_double_billing(subscription, version, starts_at)
     if starts_at == subscription.started_at:
