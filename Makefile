@@ -32,7 +32,7 @@ format: venv ## mend what the formatter and the linter can mend
 	$(VENV_PYTHON) -m ruff check --fix-only .
 	$(VENV_PYTHON) -m ruff format .
 
-bench: venv ## measure ingestion over HTTP beside a raw COPY
+bench: venv ## measure ingestion over HTTP beside a raw COPY, and the price preview
 	@$(VENV_PYTHON) -m tests.bench $(ARGS)
 
 shell: venv ## Django's shell on the local database

@@ -19,6 +19,7 @@ def main() -> None:
     )
     parser.add_argument("--batch-size", type=int, default=1_000, help="events a request (default 1,000)")
     parser.add_argument("--clients", type=int, default=2, help="processes that send at once (default 2)")
+    parser.add_argument("--only", choices=["ingestion", "preview"], help="one of the two (default both)")
     options = parser.parse_args()
 
     paths.prepare()
@@ -29,15 +30,20 @@ def main() -> None:
         os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings.local"
         django.setup()
         # Models can be imported only now: the settings had to name this database first.
-        from tests.bench import ingestion  # noqa: PLC0415
+        from tests.bench import ingestion, preview, tenant  # noqa: PLC0415
 
-        ingestion.measure(
-            url=url,
-            events=options.events,
-            rounds=options.rounds,
-            batch_size=options.batch_size,
-            clients=options.clients,
-        )
+        key = tenant.make()
+        if options.only != "preview":
+            ingestion.measure(
+                url=url,
+                key=key,
+                events=options.events,
+                rounds=options.rounds,
+                batch_size=options.batch_size,
+                clients=options.clients,
+            )
+        if options.only != "ingestion":
+            preview.measure(key=key)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ import statistics
 from dataclasses import dataclass
 
 import psycopg
-from django.core.management import call_command
 from django.db import connections
 from django_tenants.utils import tenant_context
 
@@ -13,10 +12,9 @@ from apps.catalog.services.meters import create_meter
 from apps.core.models import random_id
 from apps.customers.models import Customer
 from apps.tenants.models import Tenant
-from apps.tenants.services.provision import ProvisionRequest, provision_tenant
 from tests.bench import client, raw_copy, web, workload
+from tests.bench.tenant import SCHEMA
 
-SCHEMA = "bench"
 WEB_WORKERS = 2
 WEB_THREADS = 8
 
@@ -32,8 +30,8 @@ class Round:
     p99_ms: float
 
 
-def measure(*, url: str, events: int, rounds: int, batch_size: int, clients: int) -> None:
-    key = prepare()
+def measure(*, url: str, key: str, events: int, rounds: int, batch_size: int, clients: int) -> None:
+    prepare()
     raw_copy.make_twins(url, SCHEMA, ["twin_1", "twin_2"])
     print(
         f"Ingestion: {rounds} rounds of {events:,} events in batches of {batch_size:,}, {clients} client processes, "
@@ -69,10 +67,8 @@ def show(name: str, one: Round) -> None:
     )
 
 
-def prepare() -> str:
-    """Schemas, a tenant, two meters and the customers; returns the API key."""
-    call_command("migrate_schemas", shared=True, interactive=False, verbosity=0)
-    answer = provision_tenant(slug=SCHEMA, request=ProvisionRequest(staff_email="bench@bench.example"))
+def prepare() -> None:
+    """Two meters and the customers."""
     with tenant_context(Tenant.objects.get(slug=SCHEMA)):
         for name in ("input_tokens", "output_tokens"):
             create_meter(
@@ -89,8 +85,6 @@ def prepare() -> str:
             Customer(public_id=random_id("cus"), external_id=name, name=name) for name in names
         )
     connections.close_all()
-    key: str = answer["api_key"]
-    return key
 
 
 def one_round(
