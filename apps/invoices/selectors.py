@@ -45,8 +45,11 @@ def billed_usage_of(*, subscription: Subscription, before: datetime) -> list[Bil
     """Usage on finalized invoices for periods that ended at or before `before`, oldest first.
 
     Drafts are left out: they are computed again when they are finalized and will find their late usage
-    themselves. Void invoices charged nothing.
+    themselves. While an earlier draft waits nothing is given at all: it is the next invoice, and it takes the
+    late usage of the periods before it. Void invoices charged nothing.
     """
+    if drafts().filter(subscription=subscription, kind=Invoice.Kind.CYCLE, period_end__lte=before).exists():
+        return []
     lines = (
         InvoiceLine.objects.filter(
             invoice__subscription=subscription,

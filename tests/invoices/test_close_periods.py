@@ -256,3 +256,20 @@ def test_the_other_tenant_is_not_billed(in_acme: Tenant, globex: Tenant) -> None
     make_subscription()
     with nothing_changes_in("globex", "sandbox", "public"):
         close_due_periods(MAY)
+
+
+def test_amounts_that_no_column_holds_do_not_hold_up_the_others(in_acme: Tenant) -> None:
+    """Eleven events of nearly 10^19 are more than rating takes, and money beyond 10^24 more than an invoice does."""
+    make_meter()
+    expensive = make_plan("expensive", [per_unit("input_tokens", "99999999")])
+    huge, fine = make_customer("a"), make_customer("b")
+    for customer in (huge, fine):
+        make_subscription(customer, expensive)
+    report(
+        *(an_event(f"e{n}", customer="a", properties={"input_tokens": 10**19 - 1}) for n in range(11)),
+        an_event("one", customer="b", properties={"input_tokens": 1}),
+        now=FEBRUARY,
+    )
+    assert close_due_periods(FEBRUARY) == 1
+    assert [invoice.customer_id for invoice in Invoice.objects.all()] == [fine.pk]
+    assert finalize_due_invoices(FEBRUARY + timedelta(days=2)) == 1

@@ -245,3 +245,23 @@ def test_the_clock_of_a_sandbox_stands_still(life: Life) -> None:
     assert life.upcoming("chat")["as_of"] == "2026-01-01T00:00:00Z"
     future = {"id": "f", "event": "llm.call", "customer": "chat", "timestamp": "2026-01-01T00:05:01Z"}
     assert life.api.report(future)["results"][0]["code"] == "timestamp_in_future"
+
+
+def test_the_preview_leaves_late_usage_to_the_draft_that_will_take_it(life: Life) -> None:
+    life.sell_tokens()
+    life.sign_up("chat", "2026-01-01T00:00:00Z")
+    life.advance("2026-03-01T12:00:00Z")  # January is issued, February is a draft in its grace period
+    life.use("chat", "2026-01-17T10:00:00Z", 1_000_000)
+    assert life.see("/customers/chat/invoices/upcoming")["total"] == "0.00"
+    life.advance("2026-03-03T00:00:00Z")
+    assert [total for _, _, _, total in life.bills("chat")] == ["0.00", "2.50"]
+    assert life.see("/customers/chat/invoices/upcoming")["total"] == "0.00"
+
+
+def test_usage_of_long_ago_is_billed_too(life: Life) -> None:
+    life.sell_tokens()
+    life.sign_up("chat", "2024-06-01T00:00:00Z")  # the sandbox's clock begins in 2026
+    life.advance("2026-01-03T00:00:00Z")
+    life.use("chat", "2024-06-17T10:00:00Z", 1_000_000)
+    life.advance("2026-02-03T00:00:00Z")
+    assert [total for _, _, _, total in life.bills("chat")] == ["0.00"] * 19 + ["2.50"]

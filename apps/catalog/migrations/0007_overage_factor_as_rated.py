@@ -1,7 +1,8 @@
 """An overage factor keeps as many digits as rating reads; nine decimals would have rounded it in silence."""
 
-import django.core.validators
 from decimal import Decimal
+
+import django.core.validators
 from django.db import migrations, models
 
 

@@ -85,7 +85,7 @@ class CustomerAdmin(BackOfficeAdmin, ImportExportModelAdmin, ExportActionMixin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Customer | None = None) -> tuple[str, ...]:
         # Events carry the external ID; those that wait in quarantine would lose their customer.
-        return self.readonly_fields if obj is None else (*self.readonly_fields, "external_id")
+        return self.readonly_fields if obj is None else (*self.readonly_fields, "external_id", "currency")
 
     def save_model(self, request: HttpRequest, obj: Customer, form: Any, change: bool) -> None:
         if change:

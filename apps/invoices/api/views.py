@@ -78,11 +78,13 @@ def upcoming(customer: Customer, now: datetime) -> dict[str, Any]:
         compute_invoice(subscription=subscription, period=subscription.open_period)
         for subscription in active_subscriptions_of(customer)
     ]
+    # A customer's subscriptions are all in one currency, which the first of them fixed.
+    currency = computed[0].currency if computed else customer.currency
     return {
         "customer": customer.public_id,
-        "currency": customer.currency,
+        "currency": currency,
         "as_of": now,
-        "total": money_text(sum(one.total for one in computed), customer.currency),
+        "total": money_text(sum(one.total for one in computed), currency),
         "lines": [line for one in computed for line in upcoming_lines(one)],
         "unpriced": [row for one in computed for row in unpriced_rows(one)],
     }

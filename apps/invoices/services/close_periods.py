@@ -8,7 +8,7 @@ the work, since each skips the subscriptions that another one holds.
 import logging
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import DataError, transaction
 
 from apps.invoices.models import Invoice
 from apps.invoices.selectors import billing_settings
@@ -29,8 +29,9 @@ def close_due_periods(now: datetime) -> int:
     while (subscription_id := next_due(now, unbillable)) is not None:
         try:
             closed += close_period(subscription_id=subscription_id, now=now)
-        except RatingError:
-            # The others go on; this one stays due and is tried again at the next run.
+        except (RatingError, DataError):
+            # DataError: an amount that no column holds. The others go on; this one stays due and is tried again
+            # at the next run.
             log.exception("subscription %s can't be billed", subscription_id)
             unbillable.add(subscription_id)
     return closed

@@ -4,7 +4,7 @@ import logging
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from django.db import connection, transaction
+from django.db import DataError, connection, transaction
 from django.db.models import Q
 
 from apps.audit.services.record import record
@@ -13,6 +13,7 @@ from apps.invoices.models import Invoice
 from apps.invoices.selectors import billing_settings, drafts
 from apps.invoices.services.compute import compute_invoice
 from apps.invoices.services.draft_lines import write_lines
+from apps.rating import RatingError
 from apps.subscriptions.models import Subscription
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,10 @@ def finalize_due_invoices(now: datetime) -> int:
         except Refused as refused:
             # Another worker or a person was faster, or an earlier draft of the subscription is not due yet.
             log.info("invoice %s is left alone: %s", invoice.public_id, refused.message)
+            continue
+        except (RatingError, DataError):
+            # The others go on; this one stays a draft and is tried again at the next run.
+            log.exception("invoice %s can't be finalized", invoice.public_id)
             continue
         finalized += 1
     return finalized
