@@ -52,7 +52,7 @@ def everything() -> list[NewPrice]:
             more={"tiers": tiers, "discount_amount": "1"},
         ),
         NewPrice(
-            "package", "Package", "package", "tokens", unit_amount="1.5",
+            "package", "Package", "package", "tokens2", unit_amount="1.5",
             more={
                 "package_size": "1000", "convert": {"multiply_by": "2"},
                 "commitment": {"quantity": "10", "true_up": True, "overage_factor": "1.5"},
@@ -62,11 +62,11 @@ def everything() -> list[NewPrice]:
             "percent", "Percentage", "percentage", "revenue",
             more={"rate": "0.029", "fixed_amount": "0.3", "events_included": 3},
         ),
-        NewPrice("percent2", "Percentage 2", "percentage", "revenue", more={"rate": "0", "amount_included": "7"}),
-        NewPrice("gp", "Graduated percentage", "graduated_percentage", "revenue", more={"tiers": rates}),
-        NewPrice("dynamic", "Dynamic", "dynamic", "tokens", unit_amount_property="price"),
+        NewPrice("percent2", "Percentage 2", "percentage", "revenue2", more={"rate": "0", "amount_included": "7"}),
+        NewPrice("gp", "Graduated percentage", "graduated_percentage", "revenue3", more={"tiers": rates}),
+        NewPrice("dynamic", "Dynamic", "dynamic", "tokens3", unit_amount_property="price"),
         NewPrice(
-            "cost", "Cost plus", "cost_plus", "revenue", more={"multiplier": "1.2", "commitment": {"amount": "5"}}
+            "cost", "Cost plus", "cost_plus", "revenue4", more={"multiplier": "1.2", "commitment": {"amount": "5"}}
         ),
     ]  # fmt: skip
 
@@ -74,7 +74,8 @@ def everything() -> list[NewPrice]:
 @pytest.fixture
 def draft(in_acme: Tenant) -> PlanVersion:
     make_meter("tokens", dimensions=["model", "region"])
-    make_meter("revenue")
+    for code in ("tokens2", "tokens3", "revenue", "revenue2", "revenue3", "revenue4"):
+        make_meter(code)
     return make_plan("pro", everything(), publish=False)
 
 
@@ -167,6 +168,7 @@ def test_the_look_says_what_would_change_and_changes_nothing(olga: Staff, draft:
     del rows[10]
     content = a_file(*rows).export("csv").encode()
     upload = SimpleUploadedFile("prices.csv", content)
+    olga.get("/admin/")  # signs in
     with nothing_changes_in("acme"):
         response = olga.post(IMPORT, {"format": 0, "resource": "0", "import_file": upload})
     result = response.context["result"]
@@ -275,6 +277,7 @@ def test_rows_of_one_version_agree(in_acme: Tenant) -> None:
 )
 def test_other_files_are_refused(olga: Staff, draft: PlanVersion, data: bytes) -> None:
     upload = SimpleUploadedFile("prices.csv", data)
+    olga.get("/admin/")  # signs in
     with nothing_changes_in("acme"):
         response = olga.post(IMPORT, {"format": 0, "resource": "0", "import_file": upload})
     assert response.status_code == 200

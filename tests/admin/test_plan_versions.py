@@ -96,6 +96,15 @@ def test_a_version_without_prices_is_not_published(olga: Staff, in_acme: Tenant)
     assert draft.is_draft
 
 
+def test_what_is_wrong_with_a_price_is_said_by_its_name(olga: Staff, second: PlanVersion) -> None:
+    usage = second.prices.get(code="usage")
+    second.prices.create(
+        code="twin", name="Twin", model="per_unit", meter=usage.meter, unit_amount=1, position=9
+    )
+    response = olga.post(action(second, "publish"), {"existing": "keep"})
+    assert told(response) == ["Twin: A price before it takes the same usage."]
+
+
 def test_a_published_version_can_not_be_edited_by_a_crafted_request(olga: Staff, first: PlanVersion) -> None:
     assert olga.post(page("catalog.planversion", "change", first.pk), {"currency": "EUR"}).status_code == 403
     assert "is published" in told(olga.post(action(first, "discard")))[-1]

@@ -249,6 +249,18 @@ def test_several_mistakes_are_said_at_once(olga: Staff, draft: PlanVersion) -> N
     assert set(errors_in(response)) == {"name", "unit_amount", "minimum_amount"}
 
 
+def test_two_prices_do_not_take_the_same_usage(olga: Staff, draft: PlanVersion) -> None:
+    form = price_form(meter="tokens", unit_amount="1", filters={"model": ["b", "a"]})
+    assert olga.post(add_url(draft), form).status_code == 302
+    again = price_form(
+        name="Other", code="other", meter="tokens", unit_amount="2", filters={"model": ["a", "b"]}
+    )
+    assert errors_in(olga.post(add_url(draft), again)) == {
+        "meter": ["Usage takes the same usage; tell them apart by a filter."]
+    }
+    assert olga.post(add_url(draft), again | {"filters-0-values": "a"}).status_code == 302
+
+
 def test_bounds_may_change_places(olga: Staff, draft: PlanVersion) -> None:
     """Rows are written anew: at no moment do two of them have the same bound."""
     rows = [{"up_to": "10", "unit_amount": "3"}, {"up_to": "20", "unit_amount": "2"}, OPEN]

@@ -1,5 +1,7 @@
 """Plan versions: a draft is edited price by price, a published one is frozen and copied into the next."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django import forms
@@ -134,7 +136,8 @@ class PlanVersionAdmin(PriceTransferAdmin):
 
         def act(given: dict[str, Any]) -> str:
             existing = given.get("existing", Existing.KEEP)
-            published = versions.publish_version(version=version, now=clock.now(), existing=existing)
+            with in_words(version):
+                published = versions.publish_version(version=version, now=clock.now(), existing=existing)
             moved = {Existing.AT_RENEWAL: " Those on older versions move at their renewal.",
                      Existing.NOW: " Those on older versions are on it from now on."}  # fmt: skip
             return f"{published} is published and on offer.{moved.get(existing, '')}"
@@ -222,6 +225,21 @@ class PlanVersionAdmin(PriceTransferAdmin):
             is_dangerous=True,
         )
         return ask(self, request, question, lambda _: "", record=version)
+
+
+@contextmanager
+def in_words(version: PlanVersion) -> Iterator[None]:
+    """Problems of a version's prices point to them by number; people know them by name."""
+    try:
+        yield
+    except Refused as refused:
+        found = []
+        prices = priced(version)
+        for problem in refused.errors or []:
+            _, _, index, *_ = [*problem["param"].split("/"), "", ""]
+            name = prices[int(index)].name if index.isdecimal() and int(index) < len(prices) else ""
+            found.append(f"{name}: {problem['message']}." if name else f"{problem['message']}.")
+        raise Refused(refused.code, " ".join(found) or refused.message) from refused
 
 
 def predecessor_of(version: PlanVersion) -> PlanVersion | None:

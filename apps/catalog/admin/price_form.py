@@ -12,7 +12,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 from apps.catalog.admin.price_layout import DEFAULTS, SILENT, TIERED
 from apps.catalog.definitions import definition_document
 from apps.catalog.models import Meter, PlanVersion, Price, PriceFilter, PriceTier
-from apps.catalog.services.plans import NewPrice, problems_of
+from apps.catalog.services.plans import NewPrice, problems_of, reach
 from apps.rating import Problem, plain
 
 # For people: rating speaks of JSON.
@@ -138,6 +138,16 @@ class PriceForm(forms.ModelForm):
                 if text not in self.errors.get(name, []):
                     self.add_error(name if name in self.fields else None, text)
         self.place(found)
+        self.check_reach()
+
+    def check_reach(self) -> None:
+        """Of two prices that match the same usage the second would never take any."""
+        mine = reach(self.instance.meter_id, self.typed_filters())
+        if mine is None or self.errors:
+            return
+        for other in self.plan_version.prices.exclude(pk=self.instance.pk).prefetch_related("filters"):
+            if reach(other.meter_id, {one.dimension: one.values for one in other.filters.all()}) == mine:
+                self.add_error("meter", f"{other.name} takes the same usage; tell them apart by a filter.")
 
     def has_bad_rows(self) -> bool:
         return any(formset.total_error_count() for formset in self.formsets.values())

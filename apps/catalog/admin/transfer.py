@@ -14,6 +14,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from import_export import fields, resources
 from import_export.formats import base_formats
+from import_export.instance_loaders import BaseInstanceLoader
 from import_export.results import RowResult
 from import_export.widgets import CharWidget
 
@@ -57,15 +58,19 @@ class Stored(Exception):
 class PriceResource(resources.Resource):
     class Meta:
         import_id_fields = NEEDED
+        instance_loader_class = BaseInstanceLoader
         export_order = COLUMNS
         use_transactions = True
         report_skipped = True
-        name = "Plans and prices"
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.fields = {name: fields.Field(column_name=name, widget=CharWidget()) for name in COLUMNS}
         self.outcomes: list[Outcome] = []
+
+    @classmethod
+    def get_display_name(cls) -> str:
+        return "Plans and prices"
 
     # Export
 
@@ -150,7 +155,8 @@ class PriceResource(resources.Resource):
 
     def import_row(self, row: Any, instance_loader: Any, **kwargs: Any) -> RowResult:
         result = self.get_row_result_class()()
-        outcome = self.outcomes[kwargs["row_number"] - 1]
+        # Without outcomes the file as a whole was refused.
+        outcome = self.outcomes[kwargs["row_number"] - 1] if self.outcomes else Outcome()
         result.import_type = RowResult.IMPORT_TYPE_ERROR if outcome.errors else outcome.kind
         result.diff = [outcome.version, outcome.price, outcome.changes]
         result.errors = [
