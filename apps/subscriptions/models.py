@@ -114,8 +114,7 @@ class NegotiatedVersion(models.Model):
     """A plan version that was made for one customer: what the plan costs them, before any price book is asked."""
 
     customer = models.ForeignKey(Customer, models.PROTECT, related_name="negotiated_versions")
-    # A draft may be thrown away; a trigger keeps published versions.
-    plan_version = models.OneToOneField(PlanVersion, models.CASCADE, related_name="negotiated_for")
+    plan_version = models.OneToOneField(PlanVersion, models.PROTECT, related_name="negotiated_for")
 
     class Meta:
         ordering = ["-id"]

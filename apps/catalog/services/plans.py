@@ -1,6 +1,6 @@
 """Make plans and draft their versions."""
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -104,11 +104,22 @@ def replace_prices(
     record(action="plan_version.changed", target=version)
 
 
+# What apps above the catalog note about a draft; they put in here what removes it.
+Forgetter = Callable[[PlanVersion], None]
+_forgetters: list[Forgetter] = []
+
+
+def add_forgetter(forgetter: Forgetter) -> None:
+    _forgetters.append(forgetter)
+
+
 @transaction.atomic
 def delete_draft(*, version: PlanVersion) -> None:
-    """Raises `Refused` not_a_draft."""
+    """Throw a draft away, with what other apps note about it. Raises `Refused` not_a_draft."""
     version = locked_draft(version)
     record(action="plan_version.deleted", target=version)
+    for forget in _forgetters:
+        forget(version)
     remove_prices(version)
     version.delete()
 

@@ -16,3 +16,8 @@ def negotiate_version(*, customer: Customer, version: PlanVersion) -> PlanVersio
     NegotiatedVersion.objects.create(customer=customer, plan_version=copy)
     record(action="plan_version.negotiated", target=copy, changes={"customer": customer.public_id})
     return copy
+
+
+def forget_negotiation(version: PlanVersion) -> None:
+    """A draft is thrown away: nobody negotiates it any more."""
+    NegotiatedVersion.objects.filter(plan_version=version).delete()

@@ -23,5 +23,5 @@ DROP FUNCTION refuse_change_of_currency();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("subscriptions", "0005_negotiated_drafts_may_go"), ("customers", "0001_initial")]
+    dependencies = [("subscriptions", "0004_fill_phases"), ("customers", "0001_initial")]
     operations = [migrations.RunSQL(CREATE, DROP)]
