@@ -1,7 +1,6 @@
 """The numbers of the home page: a fixed number of statements, however many customers there are.
 
-"Accrued" is usage at the prices of the customers' plans: base fees are not spread over days, and nothing is
-rounded before the sum. The days are those of UTC, which the totals are kept in.
+The days are those of UTC, which the totals are kept in. What accrued is in `apps.analytics.accrual`.
 """
 
 from dataclasses import dataclass
@@ -11,27 +10,18 @@ from decimal import Decimal
 from django.db import connection
 from django.db.models import Count, Min, Q, Sum
 
-from apps.analytics.sql import BY_CUSTOMER, BY_PRICE, EVENTS_AT_MOST, FIRST_STEPS, PRICED_USAGE
-from apps.catalog.models import Meter, Price
-from apps.core.money import money_display
+from apps.analytics.accrual import Accrual
+from apps.analytics.sql import EVENTS_AT_MOST, FIRST_STEPS
+from apps.analytics.sums import Money, by_size
+from apps.catalog.models import Meter
 from apps.customers.models import Customer
 from apps.invoices.models import Invoice
-from apps.rating import PerUnit, Usage, rate
 from apps.usage.models import QuarantinedEvent, RollupDay, RollupHour
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 COUNTED_EVENTS = 1_000_000
 CHARTED_METERS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Money:
-    amount: Decimal
-    currency: str
-
-    def __str__(self) -> str:
-        return money_display(self.amount, self.currency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,38 +83,11 @@ def events_between(start: datetime, end: datetime) -> int:
         return int(cursor.fetchone()[0])
 
 
-def accrued_between(start: datetime, end: datetime) -> list[Money]:
-    """Usage revenue of `[start, end)`, whole days of UTC, by currency, the largest first.
-
-    Quantities are added up over customers before they are priced, which is exact for as long as every metered
-    price is linear in the quantity.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(PRICED_USAGE + BY_PRICE, {"start": start, "end": end})
-        quantities = dict(cursor.fetchall())
-    sums: dict[str, Decimal] = {}
-    for price in Price.objects.filter(pk__in=quantities).select_related("plan_version", "meter"):
-        # A CHECK of the table: a price of a meter has both.
-        assert price.unit_amount is not None
-        assert price.meter is not None
-        currency = price.plan_version.currency
-        usage = Usage(quantity=quantities[price.pk])
-        charge = rate(PerUnit(unit_amount=price.unit_amount), usage, currency=currency, unit=price.meter.unit)
-        sums[currency] = sums.get(currency, Decimal(0)) + charge.unrounded_amount
-    return by_size(sums)
-
-
-def top_customers(start: datetime, end: datetime, *, limit: int = 6) -> list[CustomerCost]:
-    """Who used most in `[start, end)`, by amount."""
-    with connection.cursor() as cursor:
-        cursor.execute(PRICED_USAGE + BY_CUSTOMER, {"start": start, "end": end, "limit": limit})
-        rows = cursor.fetchall()
-    customers = Customer.objects.in_bulk([customer_id for customer_id, _, _ in rows])
-    return [
-        CustomerCost(customers[pk], Money(amount, currency))
-        for pk, currency, amount in rows
-        if pk in customers
-    ]
+def top_customers(accrual: Accrual, since: datetime, *, limit: int = 6) -> list[CustomerCost]:
+    """Who used most since then, by amount."""
+    rows = accrual.largest(since, limit)
+    customers = Customer.objects.in_bulk([customer_id for customer_id, _ in rows])
+    return [CustomerCost(customers[pk], cost) for pk, cost in rows if pk in customers]
 
 
 def invoice_sums() -> dict[str, InvoiceSums]:
@@ -191,13 +154,6 @@ def first_steps() -> FirstSteps:
     with connection.cursor() as cursor:
         cursor.execute(FIRST_STEPS)
         return FirstSteps(*cursor.fetchone())
-
-
-def by_size(sums: dict[str, Decimal]) -> list[Money]:
-    return [
-        Money(amount, currency)
-        for currency, amount in sorted(sums.items(), key=lambda one: (-one[1], one[0]))
-    ]
 
 
 def overdue_count(today: datetime) -> int:

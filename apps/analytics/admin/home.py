@@ -6,6 +6,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from apps.analytics import selectors
+from apps.analytics.accrual import RATED_AT_MOST, accrue
 from apps.analytics.charts import chart_of
 from apps.analytics.selectors import CustomerCost
 from apps.core import clock, schema
@@ -46,12 +47,16 @@ def tenant(request: HttpRequest) -> dict[str, Any]:
         page["quarantine"] = {"count": f"{waiting.count:,}", "age": age}
     if request.user.has_perm("invoices.view_invoice"):
         month = selectors.month_of(now)
+        accrual = accrue(starts=sorted({month, today}), end=tomorrow)
         page |= {
-            "accrued_today": selectors.accrued_between(today, tomorrow),
-            "accrued_month": selectors.accrued_between(month, tomorrow),
+            "accrued_today": accrual.sums(today),
+            "accrued_month": accrual.sums(month),
+            "is_partial": accrual.is_partial,
+            "rated": f"{RATED_AT_MOST:,}",
+            "subscriptions": f"{accrual.subscriptions:,}",
             "sums": selectors.invoice_sums(),
             "overdue": selectors.overdue_count(now),
-            "top_customers": with_shares(selectors.top_customers(month, tomorrow)),
+            "top_customers": with_shares(selectors.top_customers(accrual, month)),
             "latest_invoices": [row_of(invoice) for invoice in selectors.latest_invoices()],
         }
     return page
