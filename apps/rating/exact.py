@@ -9,6 +9,7 @@ decimals and the amount made from it is settled at 24. An amount that terminates
 tie stays a tie.
 """
 
+from collections.abc import Iterable
 from decimal import (
     ROUND_HALF_UP,
     Context,
@@ -18,6 +19,7 @@ from decimal import (
     InvalidOperation,
     Overflow,
     Underflow,
+    localcontext,
 )
 from fractions import Fraction
 
@@ -41,6 +43,12 @@ _ROUNDING = Context(prec=250, rounding=ROUND_HALF_UP, traps=[InvalidOperation, D
 _DIVIDING = Context(prec=120, rounding=ROUND_HALF_UP, traps=[InvalidOperation, DivisionByZero, Overflow])
 _QUOTIENT_STEP = Decimal(1).scaleb(-QUOTIENT_DECIMALS)
 _SETTLED_STEP = Decimal(1).scaleb(-SETTLED_DECIMALS)
+
+
+def exact_sum(values: Iterable[Decimal]) -> Decimal:
+    """Add without losing a digit. Python's own context would cut a sum to 28 digits, in silence."""
+    with localcontext(EXACT):
+        return sum(values, ZERO)
 
 
 def round_half_up(value: Decimal, step: Decimal) -> Decimal:

@@ -501,6 +501,18 @@ def test_a_plan_s_quantities_are_checked_one_and_all(pro: None, acme_api: Api) -
     }
 
 
+def test_no_digit_of_a_plan_s_total_is_lost(in_acme: Tenant, acme_api: Api) -> None:
+    """10^19 − 1 at 10^19 − 1, and a fee of a cent beside it."""
+    big = "9" * 19
+    fee = {"code": "fee", "name": "F", "model": "flat", "flat_amount": "0.01"}
+    meter = {"code": "units", "name": "U", "event_name": "e", "aggregation": "count"}
+    price = {"code": "units", "name": "U", "model": "per_unit", "meter": "units", "unit_amount": big}
+    assert acme_api.post("/meters", meter).status_code == 201
+    assert acme_api.post("/plans", {"code": "big", "name": "Big", "prices": [price, fee]}).status_code == 201
+    found = priced(acme_api, {"plan": "big", "version": 1, "quantities": {"units": big}})
+    assert found["amount"] == f"{int(big) ** 2}.01"
+
+
 def test_two_quantities_for_one_price_are_refused(pro: None, acme_api: Api) -> None:
     body = {"plan": "pro", "version": 1, "quantities": {"tokens": "1", "tokens-rest": "2"}}
     assert problems(refused(acme_api, body)) == {("/quantities/tokens-rest", "conflicting_fields")}

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -156,6 +157,41 @@ def test_the_currency_decides_where_it_is_rounded(in_acme: Tenant, currency: str
     use("e", "2026-01-10T00:00:00Z", units=3)
     close_due_periods(FEBRUARY)
     assert Invoice.objects.get().total_text == amount
+
+
+LONG = "1234567890123456789.123456789012345678"
+
+
+def test_no_digit_of_a_quantity_is_lost(in_acme: Tenant) -> None:
+    """37 digits, summed over two dimension sets: twice the number, times 0.000000000000000001."""
+    make_meter("units", unit="unit", dimensions=["model"])
+    price = metered("per_unit", unit_amount="0.000000000000000001")
+    subscription = make_subscription(plan_version=make_plan("pro", [price]))
+    for model in ("a", "b"):
+        use(model, "2026-01-10T00:00:00Z", units=LONG, model=model)
+    assert previewed(subscription) == [("usage", "Units", "2469135780246913578.246913578024691356", "2.47")]
+    close_due_periods(FEBRUARY)
+    assert Invoice.objects.get().lines.get().quantity == 2 * Fraction(LONG)
+
+
+def test_no_digit_of_a_dynamic_quantity_is_lost(in_acme: Tenant) -> None:
+    subscription = subscribed(DYNAMIC)
+    for number, price in enumerate(("0.000000000000000001", "0.000000000000000002")):
+        use(f"e{number}", f"2026-01-1{number}T00:00:00Z", units=LONG, price=price)
+    # 1.2345… × 1 + 1.2345… × 2 = 3.7037…
+    assert previewed(subscription) == [("usage", "Units", "2469135780246913578.246913578024691356", "3.70")]
+
+
+def test_free_events_are_found_whatever_the_conversion(in_acme: Tenant) -> None:
+    """60 / (3 × 10^-18) are 2 × 10^19 billed units an event. Three events are free, or almost 6 × 10^19 units."""
+    free = {"events_included": 3, "amount_included": "59999999999999999999.5"}
+    convert = {"divide_by": "0.000000000000000003"}
+    price = metered("percentage", rate="0", fixed_amount="0.25", convert=convert, **free)
+    subscription = subscribed(price)
+    for number in range(4):
+        use(f"e{number}", f"2026-01-1{number}T00:00:00Z", units="60")
+    # The third crosses the free amount by half a unit: two events pay 0.25.
+    assert previewed(subscription) == [("usage", "Units", "240", "0.50")]
 
 
 # --- Dynamic: each event brings its unit price

@@ -15,6 +15,7 @@ from apps.rating import (
     Problem,
     RatingError,
     Usage,
+    exact_sum,
     minor_units,
     parse_already_billed,
     parse_price,
@@ -88,7 +89,7 @@ class PlanPreview:
 
     @property
     def amount(self) -> Decimal:
-        return sum((charge.amount for _, charge in self.charges), Decimal(0))
+        return exact_sum(charge.amount for _, charge in self.charges)
 
 
 def preview_plan(*, version: PlanVersion, quantities: Any) -> PlanPreview:

@@ -12,6 +12,7 @@ from apps.invoices.models import Invoice
 from apps.invoices.selectors import BilledUsage, billed_fees_of, billed_usage_of
 from apps.invoices.services import fee_lines, usage_lines
 from apps.invoices.services.lines import ComputedLine, Segment, Unpriced, prices_of
+from apps.rating import exact_sum
 from apps.subscriptions.models import Subscription, SubscriptionPhase
 from apps.subscriptions.periods import Period
 
@@ -30,7 +31,7 @@ class ComputedInvoice:
 
     @property
     def total(self) -> Decimal:
-        return sum((line.amount for line in self.lines), Decimal(0))
+        return exact_sum(line.amount for line in self.lines)
 
 
 def compute_invoice(

@@ -5,7 +5,7 @@ from decimal import Decimal
 from apps.catalog.definitions import definition_of
 from apps.catalog.models import Price
 from apps.invoices.services.lines import ComputedLine, Kind, Segment, fee_line
-from apps.rating import Charge, Step, StepKind, Usage, rate
+from apps.rating import Charge, Step, StepKind, Usage, exact_sum, rate
 from apps.subscriptions.periods import Period
 
 Timing = Price.Timing
@@ -70,5 +70,5 @@ def difference(
     )
     kind, name = (Kind.FLAT, price.name) if owed > already else (Kind.CREDIT, f"{price.name}: unused part")
     amount = owed - already
-    unrounded = (due.unrounded_amount if due else Decimal(0)) - already
+    unrounded = exact_sum([due.unrounded_amount if due else Decimal(0), -already])
     return [ComputedLine(kind, price, name, period, None, None, unrounded, amount, steps)]

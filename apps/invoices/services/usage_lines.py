@@ -1,14 +1,14 @@
 """Lines for metered usage: which price takes which part of it, and what that costs."""
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_CEILING, Context, Decimal, localcontext
 
 from apps.catalog.assign import taker_for, takers_of
 from apps.catalog.definitions import definition_of
 from apps.catalog.models import Price
 from apps.invoices.selectors import BilledUsage
 from apps.invoices.services.lines import ComputedLine, Kind, Segment, Unpriced
-from apps.rating import AlreadyBilled, Event, Percentage, Usage, rate, rate_delta
+from apps.rating import AlreadyBilled, Event, Percentage, Usage, exact_sum, rate, rate_delta
 from apps.subscriptions.periods import Period
 from apps.usage.selectors import (
     DimensionQuantity,
@@ -17,6 +17,9 @@ from apps.usage.selectors import (
     quantities_by_dimension_over,
     quantities_by_unit_amount,
 )
+
+# A product of two numbers of 38 digits, and a quotient that is never too small.
+ENOUGH = Context(prec=100, rounding=ROUND_CEILING)
 
 
 @dataclass(slots=True)
@@ -38,7 +41,7 @@ class Taken:
         )
 
     def add(self, one: DimensionQuantity) -> None:
-        self.quantity += one.quantity.quantity
+        self.quantity = exact_sum([self.quantity, one.quantity.quantity])
         self.event_count += one.quantity.event_count
         self.dimension_set_ids.append(one.dimension_set_id)
 
@@ -77,7 +80,7 @@ def read_unit_prices(customer_id: int, taken: Taken) -> list[Unpriced]:
     rows = quantities_by_unit_amount(taken.part(customer_id), property_name=taken.price.unit_amount_property)
     priced = [(unit_amount, one) for unit_amount, one in rows if unit_amount is not None]
     taken.events = tuple(Event(one.quantity, unit_amount) for unit_amount, one in priced)
-    taken.quantity = sum((one.quantity for _, one in priced), Decimal(0))
+    taken.quantity = exact_sum(one.quantity for _, one in priced)
     taken.event_count = sum(one.event_count for _, one in priced)
     assert taken.price.meter_id is not None
     missing = {taken.price.unit_amount_property: ""}
@@ -171,7 +174,8 @@ def free_events(customer_id: int, taken: Taken, definition: Percentage) -> tuple
         return ()
     total = definition.amount_included
     if total is not None and definition.convert is not None:
-        # Back into the meter's unit; one more, since the division may have been cut.
-        total = total * (definition.convert.divide_by or 1) / (definition.convert.multiply_by or 1) + 1
+        # Back into the meter's unit, rather more than less.
+        with localcontext(ENOUGH):
+            total = total * (definition.convert.divide_by or 1) / (definition.convert.multiply_by or 1)
     count = None if definition.events_included is None else definition.events_included + 1
     return tuple(Event(one) for one in first_quantities(taken.part(customer_id), count=count, total=total))
