@@ -414,7 +414,7 @@ def test_a_currency_that_is_none_is_refused(in_acme: Tenant, acme_api: Api, curr
                 "already_billed": {"quantity": "1", "amount": "0.005"},
                 "price": EXAMPLE["price"],
             },
-            "/amount",
+            "/already_billed/amount",
             "not_whole_minor_units",
         ),
     ],

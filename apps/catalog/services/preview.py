@@ -76,7 +76,13 @@ def preview_price(given: Mapping[str, Any]) -> Charge:
             return rate(definition, usage, currency=currency)
         return rate_delta(definition, usage, billed, currency=currency)
     except RatingError as error:
-        refuse(error.problems)
+        # Of what was billed only the amount can be wrong by now; everything else is about the usage.
+        refuse(
+            [
+                problem.below("/already_billed") if problem.pointer == "/amount" else problem
+                for problem in error.problems
+            ]
+        )
         raise
 
 
