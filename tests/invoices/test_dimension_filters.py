@@ -11,7 +11,7 @@ from apps.catalog.services.plans import NewPrice
 from apps.invoices.models import Invoice
 from apps.invoices.services.close_periods import close_due_periods
 from apps.invoices.services.compute import compute_invoice
-from apps.invoices.services.finalize_invoice import finalize_due_invoices
+from apps.invoices.services.finalize_invoice import finalize_due_invoices, finalize_invoice
 from apps.subscriptions.models import Subscription
 from apps.tenants.models import Tenant
 from tests.harness.clients import Api
@@ -92,7 +92,10 @@ def test_without_a_default_the_rest_is_unpriced_shown_and_not_billed(in_acme: Te
     shown = acme_api.get("/customers/chat/invoices/upcoming").json()
     assert [(row["meter"], row["quantity"]) for row in shown["unpriced"]] == [("units", "4"), ("units", "2")]
     close_due_periods(FEBRUARY)
-    assert Invoice.objects.get().total_text == "2.00"
+    invoice = finalize_invoice(invoice=Invoice.objects.get(), now=FEBRUARY)
+    assert invoice.total_text == "2.00"
+    kept = acme_api.get(f"/invoices/{invoice.public_id}").json()["unpriced"]
+    assert kept == shown["unpriced"], "it is not forgotten with its period"
 
 
 def test_late_usage_goes_to_the_price_that_takes_it(in_acme: Tenant) -> None:

@@ -1,12 +1,14 @@
 """JSON out: decimals as plain strings, instants as RFC 3339 in UTC."""
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 from rest_framework.renderers import BaseRenderer
+
+from apps.core.text import instant_text
 
 
 def _other(value: Any) -> Any:
@@ -22,7 +24,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return format(value, "f")
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return instant_text(value)
     if isinstance(value, dict):
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -67,11 +67,23 @@ class InvoiceOutput(serializers.ModelSerializer[Invoice]):
         ]
 
 
+class UnpricedOutput(serializers.Serializer[Any]):
+    """Usage that no price of the plan takes: counted, kept, and not billed."""
+
+    meter = serializers.CharField()
+    dimensions = serializers.DictField(child=serializers.CharField())
+    period_start = serializers.DateTimeField()
+    period_end = serializers.DateTimeField()
+    quantity = serializers.CharField()
+    event_count = serializers.IntegerField()
+
+
 class InvoiceWithLines(InvoiceOutput):
     lines = LineOutput(many=True)
+    unpriced = UnpricedOutput(many=True)
 
     class Meta(InvoiceOutput.Meta):
-        fields = [*InvoiceOutput.Meta.fields, "lines"]
+        fields = [*InvoiceOutput.Meta.fields, "lines", "unpriced"]
 
 
 class UpcomingLine(serializers.Serializer[Any]):
@@ -90,17 +102,6 @@ class UpcomingLine(serializers.Serializer[Any]):
     unrounded_amount = PlainDecimalField(max_digits=60, decimal_places=24)
     amount = serializers.CharField()
     steps = StepOutput(many=True)
-
-
-class UnpricedOutput(serializers.Serializer[Any]):
-    """Usage that no price of the plan takes: counted, kept, and not billed."""
-
-    meter = serializers.CharField()
-    dimensions = serializers.DictField(child=serializers.CharField())
-    period_start = serializers.DateTimeField()
-    period_end = serializers.DateTimeField()
-    quantity = PlainDecimalField()
-    event_count = serializers.IntegerField()
 
 
 class UpcomingOutput(serializers.Serializer[Any]):

@@ -11,7 +11,6 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.access.models import Scope
-from apps.catalog.models import Meter
 from apps.core import clock
 from apps.core.api.idempotency import idempotent
 from apps.core.money import money_text
@@ -23,7 +22,7 @@ from apps.invoices.models import Invoice, InvoiceLine
 from apps.invoices.selectors import invoice_by_reference
 from apps.invoices.services import finalize_invoice as finalizing
 from apps.invoices.services.compute import ComputedInvoice, compute_invoice
-from apps.invoices.services.draft_lines import step_document
+from apps.invoices.services.draft_lines import step_document, unpriced_documents
 from apps.subscriptions.selectors import active_subscriptions_of
 
 
@@ -86,25 +85,8 @@ def upcoming(customer: Customer, now: datetime) -> dict[str, Any]:
         "as_of": now,
         "total": money_text(sum(one.total for one in computed), currency),
         "lines": [line for one in computed for line in upcoming_lines(one)],
-        "unpriced": [row for one in computed for row in unpriced_rows(one)],
+        "unpriced": [row for one in computed for row in unpriced_documents(one)],
     }
-
-
-def unpriced_rows(computed: ComputedInvoice) -> list[dict[str, Any]]:
-    codes = dict(
-        Meter.objects.filter(pk__in={row.meter_id for row in computed.unpriced}).values_list("pk", "code")
-    )
-    return [
-        {
-            "meter": codes[row.meter_id],
-            "dimensions": row.dimensions,
-            "period_start": row.period.start,
-            "period_end": row.period.end,
-            "quantity": row.quantity,
-            "event_count": row.event_count,
-        }
-        for row in computed.unpriced
-    ]
 
 
 def upcoming_lines(computed: ComputedInvoice) -> list[dict[str, Any]]:

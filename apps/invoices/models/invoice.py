@@ -38,6 +38,8 @@ class Invoice(PublicModel):
     period_end = models.DateTimeField()  # exclusive
     subtotal = AmountField()
     total = AmountField()
+    # Usage of the period that no price took, for staff: meter, dimensions, period, quantity, event_count.
+    unpriced = models.JSONField(default=list, blank=True)
     # Usage was read at this instant; what comes later joins the next invoice.
     usage_cutoff_at = models.DateTimeField()
     finalize_due_at = models.DateTimeField()

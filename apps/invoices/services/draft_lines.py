@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Any
 
+from apps.catalog.models import Meter
+from apps.core.text import instant_text
 from apps.invoices.models import Invoice, InvoiceLine
 from apps.invoices.services.compute import ComputedInvoice
 from apps.invoices.services.lines import ComputedLine
@@ -17,8 +19,9 @@ def write_lines(*, invoice: Invoice, computed: ComputedInvoice, now: datetime) -
         [as_row(invoice, position, line) for position, line in enumerate(computed.lines)]
     )
     invoice.subtotal = invoice.total = computed.total
+    invoice.unpriced = unpriced_documents(computed)
     invoice.usage_cutoff_at = now
-    invoice.save(update_fields=["subtotal", "total", "usage_cutoff_at"])
+    invoice.save(update_fields=["subtotal", "total", "unpriced", "usage_cutoff_at"])
 
 
 def as_row(invoice: Invoice, position: int, line: ComputedLine) -> InvoiceLine:
@@ -49,3 +52,20 @@ def step_document(step: Step) -> dict[str, Any]:
         if value is not None:
             document[name] = plain(value)
     return document
+
+
+def unpriced_documents(computed: ComputedInvoice) -> list[dict[str, Any]]:
+    """Usage that no price takes, as JSON; kept with the invoice, so that it is not forgotten with the period."""
+    wanted = {row.meter_id for row in computed.unpriced}
+    codes = dict(Meter.objects.filter(pk__in=wanted).values_list("pk", "code")) if wanted else {}
+    return [
+        {
+            "meter": codes[row.meter_id],
+            "dimensions": dict(row.dimensions),
+            "period_start": instant_text(row.period.start),
+            "period_end": instant_text(row.period.end),
+            "quantity": plain(row.quantity),
+            "event_count": row.event_count,
+        }
+        for row in computed.unpriced
+    ]
