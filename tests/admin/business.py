@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from apps.catalog.models import Feature, Meter, PlanVersion, PriceBook, Product
 from apps.core import clock
 from apps.core.periods import month_start
 from apps.customers.models import Customer
@@ -11,6 +12,7 @@ from apps.invoices.models import Invoice
 from apps.invoices.services.close_periods import close_due_periods
 from apps.invoices.services.finalize_invoice import finalize_invoice
 from apps.subscriptions.models import Subscription
+from apps.subscriptions.services.negotiate import negotiate_version
 from tests.harness.factories import (
     an_event,
     flat,
@@ -36,6 +38,14 @@ class Business:
     this_month: datetime
 
 
+def furnish_catalog(customer: Customer, version: PlanVersion) -> None:
+    """One of everything that a catalog may hold beside plans and meters; the negotiated version is a draft."""
+    Product.objects.create(code="assistant", name="Assistant")
+    Feature.objects.create(code="chat", name="Chat", meter=Meter.objects.get(code="input_tokens"))
+    PriceBook.objects.create(code="europe", name="Europe", region="EU", currency="EUR")
+    negotiate_version(customer=customer, version=version)
+
+
 def start_business(external_id: str = "chat") -> Business:
     """Inside a tenant's schema. Each month has one call of 1,000,000 input and 100,000 output tokens."""
     now = clock.now()
@@ -46,6 +56,7 @@ def start_business(external_id: str = "chat") -> Business:
         prices=[flat("49.00"), per_unit("input_tokens", "0.0000025"), per_unit("output_tokens", "0.00001")]
     )
     customer = make_customer(external_id, name="Chat Assistant")
+    furnish_catalog(customer, version)
     subscription = make_subscription(customer, version, started_at=months[0])
     calls = [
         an_event(

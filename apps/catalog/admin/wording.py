@@ -28,8 +28,7 @@ def unit_of(price: Price) -> str:
 
 
 def summary_of(price: Price, currency: str) -> str:
-    """One line. Read `tiers` and `meter` beforehand."""
-    tiers = in_order(price.tiers.all())
+    """One line. Read `meter` beforehand, and `tiers` of prices that have some."""
     unit = unit_of(price)
     match price.model:
         case Model.FLAT:
@@ -48,6 +47,7 @@ def summary_of(price: Price, currency: str) -> str:
         case Model.DYNAMIC:
             text = f"Each event's {price.unit_amount_property}"
         case _:
+            tiers = in_order(price.tiers.all())
             first = tier_price(tiers[0], currency, unit) if tiers else "no tiers yet"
             text = f"{len(tiers)} tiers, the first {first}" if tiers else first
     return text

@@ -1,5 +1,6 @@
 """An invoice as its page shows it: plain values for the template, two queries."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
@@ -7,6 +8,9 @@ from urllib.parse import urlencode
 from django.http import HttpRequest
 from django.urls import reverse
 
+from apps.catalog.admin.price_layout import TIERED
+from apps.catalog.admin.wording import summary_of, unit_of
+from apps.catalog.models import Meter, Price
 from apps.core.admin.display import (
     NOTHING,
     day_text,
@@ -18,8 +22,11 @@ from apps.core.admin.display import (
 )
 from apps.core.money import money_display
 from apps.invoices.models import Invoice, InvoiceLine
-from apps.invoices.selectors import billing_settings
+from apps.invoices.selectors import USAGE_KINDS, billing_settings
+from apps.invoices.services.lines import Unpriced
 
+# Lines that need no word about what they are.
+ORDINARY = (InvoiceLine.Kind.FLAT, InvoiceLine.Kind.USAGE)
 EVENTS = "admin:usage_usageevent_changelist"
 
 
@@ -31,6 +38,7 @@ def document_of(request: HttpRequest, invoice: Invoice) -> dict[str, Any]:
     return {
         "number": invoice.number or "Draft invoice",
         "status": invoice.get_status_display(),
+        "kind": "" if invoice.kind == Invoice.Kind.CYCLE else invoice.get_kind_display(),
         "total": invoice.total_display,
         "currency": invoice.currency,
         "zone": zone,
@@ -64,19 +72,17 @@ def joined(*parts: str) -> str:
 
 
 def line_of(line: InvoiceLine, invoice: Invoice, zone: str, may_see_events: bool) -> dict[str, Any]:
-    is_metered = line.kind != InvoiceLine.Kind.FLAT
+    is_metered = line.kind in USAGE_KINDS
     return {
         "description": line.description,
         "plan": str(line.price.plan_version),
-        "is_late": line.kind == InvoiceLine.Kind.ADJUSTMENT,
+        "badge": "" if line.kind in ORDINARY else line.get_kind_display(),
         # A line names its period only where it is not the invoice's.
         "period": ""
         if (line.period_start, line.period_end) == (invoice.period_start, invoice.period_end)
         else period_text(line.period_start, line.period_end, zone),
         "quantity": quantity_text(line.quantity) if is_metered else NOTHING,
-        "unit_price": f"{rate_text(line.unit_amount, invoice.currency)} per {line.unit}"
-        if is_metered
-        else NOTHING,
+        "unit_price": price_of(line, invoice.currency) if is_metered else NOTHING,
         "per_million": per_million_text(line.unit_amount, invoice.currency) if is_metered else "",
         "amount": money_display(line.amount, invoice.currency),
         "unrounded": quantity_text(line.unrounded_amount),
@@ -84,6 +90,34 @@ def line_of(line: InvoiceLine, invoice: Invoice, zone: str, may_see_events: bool
         "event_count": line.event_count,
         "events_url": events_url(line, invoice) if is_metered and may_see_events else "",
     }
+
+
+def price_of(line: InvoiceLine, currency: str) -> str:
+    """What one unit costs, where that is one amount; else how it is priced."""
+    price = line.price
+    if price.model in TIERED:
+        return price.get_model_display()
+    if price.model == Price.Model.PER_UNIT:
+        return f"{rate_text(line.unit_amount, currency)} per {unit_of(price)}"
+    return summary_of(price, currency)
+
+
+def unpriced_rows(unpriced: Sequence[Unpriced], zone: str) -> list[dict[str, Any]]:
+    """Usage that no price takes, for staff: which meter, which dimension values, how much, when."""
+    meters = Meter.objects.in_bulk({one.meter_id for one in unpriced}) if unpriced else {}
+    return [
+        {
+            "meter": meters.get(one.meter_id),
+            "dimensions": ", ".join(
+                f"{name} = {value or 'empty'}" for name, value in sorted(one.dimensions.items())
+            )
+            or "no dimensions",
+            "quantity": quantity_text(one.quantity),
+            "event_count": one.event_count,
+            "period": period_text(one.period.start, one.period.end, zone),
+        }
+        for one in unpriced
+    ]
 
 
 def step_of(step: dict[str, Any]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from apps.core.admin.display import day_text, period_text, quantity_text
 from apps.core.admin.registry import COUNTED_AT_MOST, Panel, register_count, register_panel
 from apps.core.money import money_display
 from apps.customers.models import Customer
+from apps.invoices.admin.document import unpriced_rows
 from apps.invoices.models import Invoice
 from apps.invoices.selectors import drafts
 from apps.invoices.services.compute import compute_invoice
@@ -38,6 +39,7 @@ def cost_to_date(request: HttpRequest, customer: Customer) -> dict[str, Any] | N
                     }
                     for line in one.lines
                 ],
+                "unpriced": unpriced_rows(one.unpriced, customer.time_zone),
             }
             for one in computed
         ],

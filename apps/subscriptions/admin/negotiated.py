@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.html import format_html
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
@@ -33,7 +34,7 @@ class NegotiatedVersionAdmin(BackOfficeAdmin):
     form = NegotiateForm
     is_recorded_by_service = True
     list_display = ("version_shown", "customer", "state", "created_at_shown")
-    list_display_links = ("version_shown",)
+    list_display_links = None
     list_filter = (("customer", AutocompleteSelectFilter), ("plan_version__plan", RelatedDropdownFilter))
     list_select_related = ("customer", "plan_version__plan")
     search_fields = ("customer__name", "customer__external_id", "plan_version__plan__name")
@@ -44,7 +45,9 @@ class NegotiatedVersionAdmin(BackOfficeAdmin):
 
     @display(description="Plan version", ordering="plan_version__plan__name")
     def version_shown(self, negotiated: NegotiatedVersion) -> str:
-        return str(negotiated.plan_version)
+        """The version is all there is to it: its page is where the prices are."""
+        url = reverse("admin:catalog_planversion_change", args=[negotiated.plan_version_id])
+        return format_html('<a href="{}">{}</a>', url, negotiated.plan_version)
 
     @display(description="Status", ordering="plan_version__status")
     def state(self, negotiated: NegotiatedVersion) -> str:
@@ -56,12 +59,6 @@ class NegotiatedVersionAdmin(BackOfficeAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-
-    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
-        """There is nothing to it but the version: go there."""
-        response: HttpResponse = super().change_view(request, object_id, *args, **kwargs)
-        negotiated = self.get_object(request, object_id)
-        return to_version(negotiated.plan_version) if response.status_code == 200 and negotiated else response
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "plan_version":
