@@ -64,7 +64,7 @@ def test_candidates_come_in_order_with_their_reasons(olga: Staff, books: dict[st
 def test_a_customer_brings_country_and_currency(olga: Staff, books: dict[str, PlanVersion]) -> None:
     make_customer("tokyo", name="Tokyo", currency="JPY", country="JP")
     response = olga.get(LOOKUP, {"plan": Plan.objects.get().pk, "customer": "tokyo"})
-    assert response.context["asked_as"] == "Tokyo, at any storefront, in JP, paying in JPY"
+    assert response.context["asked_as"] == "Tokyo, buying at any storefront, in JP, paying in JPY"
     assert response.context["answer"].chosen == books["yen"]
 
 

@@ -15,6 +15,7 @@ class PriceTransferAdmin(BackOfficeAdmin, ImportExportModelAdmin):
     """Of plan versions."""
 
     resource_classes = (PriceResource,)
+    import_template_name = "admin/catalog/planversion/import.html"
     import_form_class = ImportForm
     export_form_class = ExportForm
     # The services leave audit entries.

@@ -71,7 +71,7 @@ def asked_as(answer: Lookup, customer: Customer | None) -> str:
     """In words, who was looked up."""
     buyer = answer.buyer
     store = PriceBook.Storefront(buyer.storefront).label if buyer.storefront else "any storefront"
-    parts = [f"{customer}" if customer else "Somebody", f"at {store}"]
+    parts = [f"{customer}" if customer else "Somebody", f"buying at {store}"]
     parts.append(f"in {buyer.region}" if buyer.region else "of no known region")
     parts.append(f"paying in {buyer.currency}" if buyer.currency else "whose currency is still open")
     return ", ".join(parts)
