@@ -30,10 +30,11 @@ def stretches_of(*, starts: Sequence[datetime], end: datetime, at_most: int) -> 
     there are in all: of more than `at_most` only the oldest are read. Three queries."""
     first = min(starts)
     active = active_subscriptions().filter(started_at__lt=end)
-    subscriptions = list(active.order_by("id")[:at_most])
+    oldest = active.order_by("id")[:at_most]
+    subscriptions = list(oldest)
     counted = len(subscriptions) if len(subscriptions) < at_most else active.count()
     phases: dict[int, list[SubscriptionPhase]] = {}
-    rows = SubscriptionPhase.objects.filter(subscription__in=[one.pk for one in subscriptions])
+    rows = SubscriptionPhase.objects.filter(subscription__in=oldest.values("pk"))
     for phase in rows.order_by("subscription_id", "starts_at"):
         phases.setdefault(phase.subscription_id, []).append(phase)
     found = [

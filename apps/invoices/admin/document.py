@@ -1,6 +1,7 @@
 """An invoice as its page shows it: plain values for the template, two queries."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
@@ -23,7 +24,6 @@ from apps.core.admin.display import (
 from apps.core.money import money_display
 from apps.invoices.models import Invoice, InvoiceLine
 from apps.invoices.selectors import USAGE_KINDS, billing_settings
-from apps.invoices.services.lines import Unpriced
 
 # Lines that need no word about what they are.
 ORDINARY = (InvoiceLine.Kind.FLAT, InvoiceLine.Kind.USAGE)
@@ -102,21 +102,24 @@ def price_of(line: InvoiceLine, currency: str) -> str:
     return summary_of(price, currency)
 
 
-def unpriced_rows(unpriced: Sequence[Unpriced], zone: str) -> list[dict[str, Any]]:
-    """Usage that no price takes, for staff: which meter, which dimension values, how much, when."""
-    meters = Meter.objects.in_bulk({one.meter_id for one in unpriced}) if unpriced else {}
+def unpriced_rows(documents: Sequence[dict[str, Any]], zone: str) -> list[dict[str, Any]]:
+    """Usage that no price took, for staff: which meter, which dimension values, how much, when."""
+    codes = {one["meter"] for one in documents}
+    meters = {meter.code: meter for meter in Meter.objects.filter(code__in=codes)} if codes else {}
     return [
         {
-            "meter": meters.get(one.meter_id),
+            "meter": meters.get(one["meter"]),
             "dimensions": ", ".join(
-                f"{name} = {value or 'empty'}" for name, value in sorted(one.dimensions.items())
+                f"{name} = {value or 'empty'}" for name, value in sorted(one["dimensions"].items())
             )
             or "no dimensions",
-            "quantity": quantity_text(one.quantity),
-            "event_count": one.event_count,
-            "period": period_text(one.period.start, one.period.end, zone),
+            "quantity": quantity_text(Decimal(one["quantity"])),
+            "event_count": one["event_count"],
+            "period": period_text(
+                datetime.fromisoformat(one["period_start"]), datetime.fromisoformat(one["period_end"]), zone
+            ),
         }
-        for one in unpriced
+        for one in documents
     ]
 
 

@@ -84,7 +84,7 @@ class InvoiceAdmin(FactAdmin):
         context |= {
             "invoice": invoice,
             "document": document_of(request, invoice),
-            "unpriced": unpriced_of(invoice),
+            "unpriced": unpriced_rows(invoice.unpriced, invoice.customer.time_zone),
             "may_finalize": invoice.is_draft and request.user.has_perm(MAY_FINALIZE),
         }
         return super().render_change_form(request, context, *args, **kwargs)
@@ -126,7 +126,7 @@ class InvoiceAdmin(FactAdmin):
     @action(description="Finalize selected drafts", permissions=["finalize"])
     def finalize_selected(self, request: HttpRequest, queryset: QuerySet[Invoice]) -> HttpResponse:
         """Each on its own: what one refuses does not hold up the others."""
-        drafts = list(queryset.filter(status=Invoice.Status.DRAFT).order_by("period_end", "id"))
+        drafts = list(queryset.filter(status=Invoice.Status.DRAFT).order_by("period_end", "-kind", "id"))
         names = ("action", "_selected_action", "select_across", "index")
 
         def act(_: dict[str, Any]) -> str:
@@ -153,14 +153,6 @@ class InvoiceAdmin(FactAdmin):
             hidden=[(name, value) for name in names for value in request.POST.getlist(name)],
         )
         return ask(self, request, question, act, is_answered="confirmed" in request.POST)
-
-
-def unpriced_of(invoice: Invoice) -> list[dict[str, Any]]:
-    """What a draft leaves unbilled, as of now. It can still be billed: by prices for it in the next version."""
-    if not invoice.is_draft or invoice.kind != Invoice.Kind.CYCLE:
-        return []
-    computed = compute.compute_invoice(subscription=invoice.subscription, period=invoice.period)
-    return unpriced_rows(computed.unpriced, invoice.customer.time_zone)
 
 
 tenant_site.register(Invoice, InvoiceAdmin)

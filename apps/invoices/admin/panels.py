@@ -12,6 +12,7 @@ from apps.invoices.admin.document import unpriced_rows
 from apps.invoices.models import Invoice
 from apps.invoices.selectors import drafts
 from apps.invoices.services.compute import compute_invoice
+from apps.invoices.services.draft_lines import unpriced_documents
 from apps.subscriptions.selectors import active_subscriptions_of
 
 SHOWN = 6
@@ -39,7 +40,7 @@ def cost_to_date(request: HttpRequest, customer: Customer) -> dict[str, Any] | N
                     }
                     for line in one.lines
                 ],
-                "unpriced": unpriced_rows(one.unpriced, customer.time_zone),
+                "unpriced": unpriced_rows(unpriced_documents(one), customer.time_zone),
             }
             for one in computed
         ],

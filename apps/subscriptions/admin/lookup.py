@@ -21,7 +21,9 @@ class Upper(forms.CharField):
 
 
 class LookupForm(forms.Form):
-    plan = forms.ModelChoiceField(Plan.objects.all(), widget=UnfoldAdminSelectWidget)
+    plan = forms.ModelChoiceField(
+        Plan.objects.all(), empty_label="Select value", widget=UnfoldAdminSelectWidget
+    )
     storefront = forms.ChoiceField(
         choices=PriceBook.Storefront.choices, required=False, widget=UnfoldAdminSelectWidget
     )

@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from unfold.contrib.filters.admin import (
     AutocompleteSelectFilter,
     ChoicesDropdownFilter,
@@ -33,7 +34,9 @@ from apps.subscriptions.services import subscribe
 class NewSubscriptionForm(forms.ModelForm):
     """The plan is enough: where it is bought decides on the version, unless one is named."""
 
-    plan = forms.ModelChoiceField(Plan.objects.all(), required=False, widget=UnfoldAdminSelectWidget)
+    plan = forms.ModelChoiceField(
+        Plan.objects.all(), required=False, empty_label="Select value", widget=UnfoldAdminSelectWidget
+    )
     storefront = forms.ChoiceField(
         choices=PriceBook.Storefront.choices,
         required=False,
@@ -109,6 +112,11 @@ class SubscriptionAdmin(BackOfficeAdmin):
     def plan_shown(self, subscription: Subscription) -> str:
         return str(subscription.plan_version)
 
+    @display(description="Plan version")
+    def version_shown(self, subscription: Subscription) -> str:
+        url = reverse("admin:catalog_planversion_change", args=[subscription.plan_version_id])
+        return format_html('<a class="ch-link" href="{}">{}</a>', url, subscription.plan_version)
+
     @display(description="Status", ordering="status")
     def state(self, subscription: Subscription) -> str:
         return badge(subscription.get_status_display())
@@ -143,7 +151,7 @@ class SubscriptionAdmin(BackOfficeAdmin):
                 ("Periods", {"fields": ("started_at", "billing_anchor")}),
             ]
         return [
-            (None, {"fields": (("customer", "plan_version"), ("state", "public_id_shown"))}),
+            (None, {"fields": (("customer", "version_shown"), ("state", "public_id_shown"))}),
             (
                 "Periods",
                 {"fields": (("billing_anchor", "time_zone"), ("started_local", "open_period_shown"))},
