@@ -6,7 +6,7 @@ is looked at at 10,000.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import ROUND_DOWN, Context, Decimal, localcontext
+from decimal import ROUND_CEILING, ROUND_DOWN, Context, Decimal, localcontext
 from typing import Any
 
 from apps.catalog.admin.wording import several
@@ -63,11 +63,11 @@ class Rater:
         return rate(self.definition, self.usage(quantity), currency=self.currency, unit=self.unit)
 
     def usage(self, quantity: Decimal) -> Usage:
-        """Dynamic: one event at the typed unit price. Percentage: the typed number of events, all the same size."""
+        """Dynamic: one event at the typed unit price. Percentage: events of one size, as many as were typed."""
         if isinstance(self.definition, Dynamic) and quantity:
             return Usage(quantity, 1, (Event(quantity, self.typed.unit_amount),))
         if isinstance(self.definition, Percentage) and quantity:
-            count = self.typed.event_count
+            count = self.event_count(quantity)
             share = (quantity / count).quantize(SMALLEST, ROUND_DOWN)
             return Usage(
                 quantity, count, (*[Event(share)] * (count - 1), Event(quantity - share * (count - 1)))
@@ -76,6 +76,14 @@ class Rater:
 
     def cost(self, quantity: Decimal) -> Decimal:
         return self.charge(quantity).unrounded_amount
+
+    def event_count(self, quantity: Decimal) -> int:
+        """In proportion to what was typed: of 25 events in 2,500, one in 100."""
+        typed = self.typed
+        if not typed.quantity or quantity == typed.quantity:
+            return typed.event_count
+        events = (quantity * typed.event_count / typed.quantity).to_integral_value(ROUND_CEILING)
+        return int(min(max(events, ONE), Decimal(2 * EVENTS_AT_MOST)))
 
 
 def preview_of(definition: Price, *, currency: str, unit: str, typed: Typed) -> dict[str, Any]:

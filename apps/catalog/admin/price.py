@@ -117,7 +117,7 @@ class PriceAdmin(BackOfficeAdmin):
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if isinstance(db_field, DecimalField):
-            return db_field.formfield(form_class=PlainDecimal)
+            return db_field.formfield(**kwargs, form_class=PlainDecimal)
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if db_field.name == "meter":
             field.widget = getattr(

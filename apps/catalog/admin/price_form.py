@@ -89,6 +89,28 @@ class PriceForm(forms.ModelForm):
             "commitment_amount", "commitment_quantity", "commitment_true_up", "commitment_overage_factor", "position",
         )  # fmt: skip
 
+        labels = {
+            "convert_divide_by": "Divide by",
+            "convert_multiply_by": "Multiply by",
+            "convert_rounding": "Round to whole units",
+            "commitment_true_up": "Charge what is missing",
+            "commitment_overage_factor": "Overage factor",
+            "first_tier_flat_at_zero": "First tier's flat amount without usage",
+            "position": "Order",
+        }
+        help_texts = {
+            "flat_amount": "The fee for a period.",
+            "fixed_amount": "For each event that is not free.",
+            "events_included": "The first so many events are free.",
+            "amount_included": "The first so much money is free.",
+            "multiplier": "Of the metered cost: 1.2 adds 20 %.",
+            "unit_amount_property": "The event's property that holds its unit price.",
+            "convert_divide_by": "1000: priced per thousand.",
+            "convert_multiply_by": "Instead of dividing.",
+            "billing_timing": "",
+            "position": "Prices stand on the invoice in this order.",
+        }
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.formsets = {}

@@ -25,7 +25,7 @@ class PriceRows(TabularInline):
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if isinstance(db_field, DecimalField):
-            return db_field.formfield(form_class=PlainDecimal)
+            return db_field.formfield(**kwargs, form_class=PlainDecimal)
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -15,7 +15,7 @@ def percent_text(rate: Decimal) -> str:
 
 
 def several(unit: str) -> str:
-    return unit if unit.endswith("s") else f"{unit}s"
+    return unit if unit.endswith("s") or unit.isupper() else f"{unit}s"
 
 
 def unit_of(price: Price) -> str:
