@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from apps.access.models import Scope
 from apps.access.services.api_keys import create_api_key
-from apps.catalog.models import Meter, PlanVersion
+from apps.catalog.models import Feature, Meter, PlanVersion, PriceBook, Product
 from apps.catalog.services import plans
 from apps.customers.models import Customer
 from apps.invoices.models import BillingSettings, Invoice
@@ -65,6 +65,9 @@ def furnish(tenant: Tenant) -> Furnished:
     close_due_periods(FEBRUARY)
     invoice = finalize_invoice(invoice=Invoice.objects.get(), now=FEBRUARY)
     close_due_periods(FEBRUARY + timedelta(days=40))
+    Product.objects.create(code=f"{MARK}-product", name=MARK.title())
+    Feature.objects.create(code=f"{MARK}-feature", name=MARK.title(), meter=meter)
+    PriceBook.objects.create(code=f"{MARK}-book", name=MARK.title(), storefront="web", currency="USD")
     plans.draft_version(plan=version.plan, currency="USD", prices=[flat("1", name=MARK.title())])
     create_api_key(tenant=tenant, name=MARK, scopes=[Scope.EVENTS_WRITE])
     return Furnished(customer, meter, version, subscription, invoice, Invoice.objects.get(status="draft"))

@@ -1,6 +1,6 @@
 """Every route of the API with the other tenant's key and ids: nothing is found, nothing leaks, nothing changes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -15,18 +15,24 @@ from tests.harness.factories import an_event
 from tests.tenants.furnished import MARK, Furnished
 
 METHODS = ("get", "post", "put", "patch", "delete")
-LISTS = {"customers", "meters", "plans", "subscriptions", "invoices"}
+LISTS = {"customers", "meters", "plans", "products", "features", "price-books", "subscriptions", "invoices"}
 EVERYWHERE = ("localhost", "globex.localhost")
 
 
 def ids_of(acme: Furnished, pattern: URLPattern) -> Iterator[dict[str, Any]]:
     """Acme's ids for the parameters of a route. A route with a new parameter fails here until it is known."""
+    codes = {
+        "meter": acme.meter.code,
+        "product": f"{MARK}-product",
+        "feature": f"{MARK}-feature",
+        "price-book": f"{MARK}-book",
+    }
     known = {
         "event_id": [f"{MARK}-event"],
         "customer": [acme.customer.external_id, acme.customer.public_id],
         "public_id": [acme.subscription.public_id],
         "reference": [acme.invoice.public_id, acme.draft.public_id, str(acme.invoice.number)],
-        "code": [acme.meter.code] if pattern.name == "meter" else [acme.version.plan.code],
+        "code": [codes.get(str(pattern.name), acme.version.plan.code)],
         "number": [1, 2],
     }
     choices = [known[name] for name in pattern.pattern.converters]
@@ -46,7 +52,15 @@ def body_of(acme: Furnished, pattern: URLPattern) -> dict[str, Any]:
         "customer": {"name": "Stolen"},
         "meters": {"code": "mine", "name": "Mine", "event_name": "llm.call", "aggregation": "count"},
         "plans": {"code": "mine", "name": "Mine", "prices": [price]},
-        "plan-versions": {"prices": [price]},
+        "plan-versions": {"prices": [price], "price_book": f"{MARK}-book"},
+        "plan-version": {"prices": [price]},
+        "price-preview": {"plan": acme.version.plan.code, "quantities": {acme.meter.code: "1"}},
+        "products": {"code": "mine", "name": "Mine"},
+        "features": {"code": "mine", "name": "Mine", "meter": acme.meter.code},
+        "price-books": {"code": "mine", "name": "Mine", "currency": "USD"},
+        "product": {"name": "Stolen"},
+        "feature": {"name": "Stolen"},
+        "price-book": {"name": "Stolen"},
         "subscriptions": {"customer": acme.customer.public_id, "plan": acme.version.plan.code},
         "test-clock-advance": {"to": "2100-01-01T00:00:00Z"},
     }.get(str(pattern.name), {})
@@ -64,18 +78,26 @@ def path_of(pattern: URLPattern, ids: dict[str, Any]) -> str:
 
 def without_echo(acme: Furnished, response: HttpResponse, ids: dict[str, Any]) -> str:
     """The answer without what the thief said himself: an error may repeat the id that was asked for."""
-    said = [*map(str, ids.values()), acme.customer.public_id, acme.version.plan.code, acme.meter.code]
+    said = [
+        *map(str, ids.values()),
+        acme.customer.public_id,
+        acme.version.plan.code,
+        acme.meter.code,
+        f"{MARK}-book",
+    ]
     text = response.content.decode()
     for known in sorted(said, key=len, reverse=True):
         text = text.replace(known, "")
     return text
 
 
-def walk(api: Api, acme: Furnished) -> Iterator[tuple[str, str, dict[str, Any], HttpResponse]]:
-    """Ask every route with every method. Yields the method, the route's name, the ids in it, and the answer."""
+def walk(
+    api: Api, acme: Furnished, methods: Sequence[str] = METHODS
+) -> Iterator[tuple[str, str, dict[str, Any], HttpResponse]]:
+    """Ask every route with these methods. Yields the method, the route's name, the ids in it, and the answer."""
     for pattern in urlpatterns:
         for ids in ids_of(acme, pattern):
-            for method in METHODS:
+            for method in methods:
                 call = getattr(api.client, method)
                 path = f"/api/v1{path_of(pattern, ids)}"
                 body = (
@@ -144,7 +166,7 @@ def test_without_a_key_that_is_valid_here_every_route_answers_401(
 def test_acme_s_own_key_finds_it_all(furnished: Furnished, acme_api: Api) -> None:
     """The walk above would pass for a wrong reason if the ids were wrong."""
     for host in ("localhost", "acme.localhost"):
-        for method, name, ids, response in walk(acme_api.at_host(host), furnished):
+        for method, name, ids, response in walk(acme_api.at_host(host), furnished, ["get"]):
             if method == "get" and ids and response.status_code != 405:
                 assert response.status_code == 200, name
 

@@ -102,9 +102,10 @@ class PlanVersionList(APIView):
     @idempotent
     def post(self, request: Request, code: str) -> Response:
         """Draft the next version of a plan."""
+        plan = get_object_or_404(Plan, code=code)
         given = PlanVersionInput(data=request.data)
         given.is_valid(raise_exception=True)
-        version = plans.draft_version(plan=get_object_or_404(Plan, code=code), **given.validated_data)
+        version = plans.draft_version(plan=plan, **given.validated_data)
         return Response(PlanVersionOutput(version).data, status=201)
 
 
@@ -136,9 +137,10 @@ class PlanVersionDetail(APIView):
     @extend_schema(request=PlanVersionInput, responses=PlanVersionOutput)
     def put(self, request: Request, code: str, number: int) -> Response:
         """Replace the prices of a draft. A published version is frozen: 409."""
+        version = version_of(code, number)
         given = PlanVersionInput(data=request.data)
         given.is_valid(raise_exception=True)
-        plans.replace_prices(version=version_of(code, number), **given.validated_data)
+        plans.replace_prices(version=version, **given.validated_data)
         return Response(PlanVersionOutput(version_of(code, number)).data)
 
     @extend_schema(responses={204: None})
