@@ -210,6 +210,27 @@ def test_rows_of_two_books_are_two_versions(draft: PlanVersion) -> None:
     ]  # fmt: skip
 
 
+@pytest.fixture
+def european(draft: PlanVersion) -> PlanVersion:
+    """A draft of version 2 in a price book."""
+    book = PriceBook.objects.create(code="eu", name="Europe", region="EU", currency="EUR")
+    return draft_version(plan=draft.plan, currency="EUR", prices=[flat("49")], price_book=book)
+
+
+def test_a_file_without_books_leaves_a_draft_in_its_own(european: PlanVersion) -> None:
+    row = {name: text for name, text in BASE.items() if name != "currency"} | {"plan": "pro", "version": "2"}
+    assert not imported(row).has_errors()
+    european.refresh_from_db()
+    assert (str(european.price_book), european.currency) == ("Europe", "EUR")
+    assert european.prices.get().flat_amount == Decimal(5)
+
+
+def test_an_empty_book_means_the_general_offer(european: PlanVersion) -> None:
+    assert not imported(BASE | {"plan": "pro", "version": "2", "price_book": ""}).has_errors()
+    european.refresh_from_db()
+    assert (european.price_book, european.currency) == (None, "USD")
+
+
 # Refused
 
 

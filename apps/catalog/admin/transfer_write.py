@@ -56,7 +56,7 @@ def write(group: Group) -> tuple[PlanVersion, dict[str, Price], list[Price]]:
     plan = Plan.objects.filter(code=group.plan).first()
     version = plan.versions.filter(number=int(group.version)).first() if plan and group.version else None
     before = by_code(version) if version else {}
-    book = book_of(group)
+    book = book_of(group, version)
     currency = group.shared("currency").upper() or (
         book.currency if book else version.currency if version else ""
     )
@@ -146,7 +146,10 @@ def read_prices(group: Group) -> list[NewPrice]:
     return prices
 
 
-def book_of(group: Group) -> PriceBook | None:
+def book_of(group: Group, version: PlanVersion | None) -> PriceBook | None:
+    """A file that says nothing of books leaves a draft in its own; an empty cell means the general offer."""
+    if version is not None and "price_book" not in group.rows[0][1]:
+        return version.price_book
     code = group.shared("price_book")
     book = PriceBook.objects.filter(code=code).first() if code else None
     if code and book is None:
