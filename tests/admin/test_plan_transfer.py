@@ -189,6 +189,57 @@ def test_the_look_says_what_would_change_and_changes_nothing(olga: Staff, draft:
     assert AuditEntry.objects.filter(action="plan_version.changed", actor_kind="staff").count() == 1
 
 
+CURRENCY = "<div>Currency: <del>USD</del> → <ins>EUR</ins></div>"
+GENERAL = "<div>Price book: <del>General offer</del> → <ins>Europe (eu)</ins></div>"
+
+
+def in_dollars() -> dict[str, str]:
+    """The row of a draft with one price, 5 dollars a period."""
+    assert not imported(BASE).has_errors()
+    return BASE | {"version": "1"}
+
+
+def test_a_change_of_currency_is_told_and_made(in_acme: Tenant) -> None:
+    row = in_dollars() | {"currency": "EUR"}
+    (told_of,) = imported(row, dry_run=True).rows
+    for words in (CURRENCY, "<del>USD 5.00</del> → <ins>EUR 5.00</ins>"):
+        assert words in told_of.diff[2]
+    assert imported(row).totals["update"] == 1
+    assert PlanVersion.objects.get().currency == "EUR"
+
+
+def test_a_change_of_the_currency_alone_is_made(in_acme: Tenant) -> None:
+    """A percentage reads the same in every currency."""
+    make_meter("revenue")
+    row = BASE | {"model": "percentage", "flat_amount": "", "meter": "revenue", "rate": "0.02"}
+    assert not imported(row).has_errors()
+    result = imported(row | {"version": "1", "currency": "EUR"})
+    assert (result.totals["update"], result.totals["skip"]) == (1, 0)
+    assert CURRENCY in result.rows[0].diff[2]
+    assert PlanVersion.objects.get().currency == "EUR"
+
+
+def test_a_change_of_the_book_alone_is_told_and_made(in_acme: Tenant) -> None:
+    for code, region in (("eu", "EU"), ("eu-2", "FR")):
+        PriceBook.objects.create(code=code, name="Europe", region=region, currency="USD")
+    row = in_dollars() | {"price_book": "eu"}
+    (told_of,) = imported(row, dry_run=True).rows
+    assert GENERAL in told_of.diff[2]
+    assert imported(row).totals["update"] == 1
+    assert not imported(row | {"price_book": "eu-2"}).has_errors()
+    assert PlanVersion.objects.filter(price_book__code="eu-2").count() == 1
+
+
+def test_the_first_row_tells_what_changes_for_all(in_acme: Tenant) -> None:
+    PriceBook.objects.create(code="eu", name="Europe", region="EU", currency="USD")
+    row = in_dollars() | {"price_book": "eu"}
+    first, second = imported(row | {"code": "setup"}, row, dry_run=True).rows
+    assert (first.import_type, second.import_type) == ("new", "update")
+    assert GENERAL in first.diff[2]
+    assert "Fee: USD 5.00" in first.diff[2]
+    assert "Price book" not in second.diff[2]
+
+
 def test_a_new_plan_is_made_as_a_draft(in_acme: Tenant) -> None:
     assert not imported(BASE | {"plan_name": "New plan"}).has_errors()
     version = PlanVersion.objects.get(plan__code="new")

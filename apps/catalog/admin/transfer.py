@@ -26,8 +26,8 @@ from apps.catalog.admin.columns import (
     row_of,
     safe,
 )
-from apps.catalog.admin.diff import changes_between
-from apps.catalog.admin.transfer_write import Group, RowError, by_code, grouped, write
+from apps.catalog.admin.diff import Change, changes_between
+from apps.catalog.admin.transfer_write import Former, Group, RowError, by_code, grouped, terms_of, write
 from apps.catalog.admin.wording import facts_of
 from apps.catalog.models import PlanVersion, Price
 
@@ -113,8 +113,8 @@ class PriceResource(resources.Resource):
         """One version; what is wrong with it undoes it alone, and then the whole import."""
         try:
             with transaction.atomic():
-                version, before, removed = write(group)
-                is_changed = self.tell(group, version, before, removed, dataset)
+                version, former, removed = write(group)
+                is_changed = self.tell(group, version, former, removed, dataset)
                 if not is_changed:
                     raise Stored
         except Stored:
@@ -124,21 +124,27 @@ class PriceResource(resources.Resource):
                 self.outcomes[number].errors += texts
 
     def tell(
-        self, group: Group, version: PlanVersion, before: dict[str, Price], removed: list[Price], dataset: Any
+        self, group: Group, version: PlanVersion, former: Former, removed: list[Price], dataset: Any
     ) -> bool:
-        """Note what became of each row. A price that is gone gets a row of its own, for the preview."""
+        """Note what became of each row. A price that is gone gets a row of its own, for the preview.
+
+        A change of what all prices share is told at the first row, which counts as changed by it.
+        """
         after = by_code(version)
-        is_changed = bool(removed) or not before
-        for number, row in group.rows:
-            price, old = after[row["code"]], before.get(row["code"])
+        terms = changes_between(former.terms, terms_of(version)) if former.terms else []
+        for index, (number, row) in enumerate(group.rows):
+            price, old = after[row["code"]], former.prices.get(row["code"])
             outcome = self.outcomes[number]
             outcome.version, outcome.price = str(version), price.name
+            shared = terms if index == 0 else []
             if old is None:
                 outcome.kind = RowResult.IMPORT_TYPE_NEW
-                outcome.changes = listed(facts_of(price, version.currency).items())
-            elif changed := changes_of(old, price, version):
-                outcome.kind, outcome.changes = RowResult.IMPORT_TYPE_UPDATE, changed
-            is_changed = is_changed or outcome.kind != RowResult.IMPORT_TYPE_SKIP
+                facts = listed(facts_of(price, version.currency).items())
+                outcome.changes = in_words(shared) + facts if shared else facts
+                continue
+            changes = [*shared, *changes_of(old, price, former.currency, version.currency)]
+            if changes or definition_row(old) != definition_row(price):
+                outcome.kind, outcome.changes = RowResult.IMPORT_TYPE_UPDATE, in_words(changes)
         for price in removed:
             dataset.append(
                 [{"plan": group.plan, "code": price.code}.get(name, "") for name in dataset.headers]
@@ -151,7 +157,8 @@ class PriceResource(resources.Resource):
                     SafeString("Not in the file: removed"),
                 )
             )
-        return is_changed
+        kinds = {self.outcomes[number].kind for number, _ in group.rows}
+        return bool(removed or terms) or not former.prices or kinds != {RowResult.IMPORT_TYPE_SKIP}
 
     def import_row(self, row: Any, instance_loader: Any, **kwargs: Any) -> RowResult:
         result = self.get_row_result_class()()
@@ -166,16 +173,17 @@ class PriceResource(resources.Resource):
         return result
 
 
-def changes_of(old: Price, new: Price, version: PlanVersion) -> SafeString:
-    """In words; empty when the two say the same."""
-    facts = facts_of(old, version.currency), facts_of(new, version.currency)
+def changes_of(old: Price, new: Price, old_currency: str, new_currency: str) -> list[Change]:
+    """Each price speaks of money in the currency that it had."""
+    facts = facts_of(old, old_currency), facts_of(new, new_currency)
     if old.position != new.position:
         facts[0]["Order"], facts[1]["Order"] = str(old.position + 1), str(new.position + 1)
-    changed = changes_between(*facts)
-    if not changed and definition_row(old) == definition_row(new):
-        return SafeString("")
+    return changes_between(*facts)
+
+
+def in_words(changes: list[Change]) -> SafeString:
     rows = format_html_join(
-        "", "<div>{}: <del>{}</del> → <ins>{}</ins></div>", ((one.name, one.old, one.new) for one in changed)
+        "", "<div>{}: <del>{}</del> → <ins>{}</ins></div>", ((one.name, one.old, one.new) for one in changes)
     )
     return format_html('<div class="ch-import">{}</div>', rows)
 

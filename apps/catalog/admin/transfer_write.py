@@ -28,6 +28,15 @@ class Group:
         return self.rows[0][1].get(name, "")
 
 
+@dataclass(frozen=True, slots=True)
+class Former:
+    """What a version was before the import; nothing of a new one. Prices stand by their codes."""
+
+    currency: str = ""
+    terms: dict[str, str] = field(default_factory=dict)
+    prices: dict[str, Price] = field(default_factory=dict)
+
+
 class RowError(Exception):
     """What is wrong with a group, by the number of the row."""
 
@@ -49,13 +58,13 @@ def grouped(rows: list[dict[str, str]]) -> list[Group]:
     return list(found.values())
 
 
-def write(group: Group) -> tuple[PlanVersion, dict[str, Price], list[Price]]:
-    """Make or replace the draft. Returns it, its former prices by code, and those that are gone. Raises `RowError`."""
+def write(group: Group) -> tuple[PlanVersion, Former, list[Price]]:
+    """Make or replace the draft. Returns it, what it was, and the prices that are gone. Raises `RowError`."""
     check_shared(group)
     prices = read_prices(group)
     plan = Plan.objects.filter(code=group.plan).first()
-    version = plan.versions.filter(number=int(group.version)).first() if plan and group.version else None
-    before = by_code(version) if version else {}
+    version = find_version(plan, group)
+    former = Former(version.currency, terms_of(version), by_code(version)) if version else Former()
     book = book_of(group, version)
     currency = group.shared("currency").upper() or (
         book.currency if book else version.currency if version else ""
@@ -77,7 +86,19 @@ def write(group: Group) -> tuple[PlanVersion, dict[str, Price], list[Price]]:
     except Refused as refused:
         raise RowError(by_rows(group, refused)) from refused
     codes = {price.code for price in prices}
-    return version, before, [price for code, price in before.items() if code not in codes]
+    return version, former, [price for code, price in former.prices.items() if code not in codes]
+
+
+def find_version(plan: Plan | None, group: Group) -> PlanVersion | None:
+    if plan is None or not group.version:
+        return None
+    return plan.versions.select_related("price_book").filter(number=int(group.version)).first()
+
+
+def terms_of(version: PlanVersion) -> dict[str, str]:
+    """What all prices of a version share. Two books may have one name, so the code stands beside it."""
+    book = version.price_book
+    return {"Currency": version.currency, "Price book": f"{book} ({book.code})" if book else "General offer"}
 
 
 def check_shared(group: Group) -> None:
