@@ -1,5 +1,6 @@
 """Reads of invoices."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -8,7 +9,9 @@ from django.db.models import F, Min, QuerySet, Sum
 
 from apps.catalog.models import Price
 from apps.core.errors import Missing
+from apps.core.text import instant_text
 from apps.invoices.models import BillingSettings, Invoice, InvoiceLine
+from apps.rating import exact_sum
 from apps.subscriptions.models import Subscription
 from apps.subscriptions.periods import Period
 
@@ -89,6 +92,29 @@ def billed_fees_of(
         amounts[line.price_id] = amounts.get(line.price_id, Decimal(0)) + line.amount
         prices[line.price_id] = line.price
     return amounts, prices
+
+
+UnpricedKey = tuple[str, tuple[tuple[str, str], ...], str, str]
+
+
+def unpriced_key(meter_code: str, dimensions: Mapping[str, str], period: Period) -> UnpricedKey:
+    return meter_code, tuple(sorted(dimensions.items())), instant_text(period.start), instant_text(period.end)
+
+
+def unpriced_known_of(subscription: Subscription) -> dict[UnpricedKey, tuple[Decimal, int]]:
+    """Usage that no price took and that finalized invoices of the subscription show: quantity and events."""
+    known: dict[UnpricedKey, tuple[Decimal, int]] = {}
+    invoices = Invoice.objects.filter(subscription=subscription).exclude(
+        status__in=[Invoice.Status.DRAFT, Invoice.Status.VOID]
+    )
+    for rows in invoices.exclude(unpriced=[]).values_list("unpriced", flat=True):
+        for row in rows:
+            key = (
+                row["meter"], tuple(sorted(row["dimensions"].items())), row["period_start"], row["period_end"]
+            )  # fmt: skip
+            quantity, event_count = known.get(key, (Decimal(0), 0))
+            known[key] = (exact_sum([quantity, Decimal(row["quantity"])]), event_count + row["event_count"])
+    return known
 
 
 def invoice_by_reference(reference: str) -> Invoice:

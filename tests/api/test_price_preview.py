@@ -8,9 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from apps.catalog.services.plans import NewPrice
 from apps.tenants.models import Tenant
 from tests.harness.clients import Api
 from tests.harness.evidence import nothing_changes_in
+from tests.harness.factories import make_meter, make_plan
 from tests.rating.golden_cases import GoldenCase, golden_cases
 
 URL = "/prices/preview"
@@ -470,6 +472,23 @@ def test_a_whole_plan_by_meter_and_by_price(pro: None, acme_api: Api) -> None:
     }
     assert (found["amount"], found["currency"], found["plan"], found["version"]) == ("29.56", "USD", "pro", 1)
     assert found["lines"][2]["steps"][0]["description"] == "142,500 token × 0.00003 USD"
+
+
+def test_a_plan_whose_price_counts_events_asks_for_their_number(in_acme: Tenant, acme_api: Api) -> None:
+    make_meter("volume")
+    price = NewPrice(
+        code="pay",
+        name="Pay",
+        model="percentage",
+        meter="volume",
+        more={"rate": "0.029", "fixed_amount": "0.30"},
+    )
+    make_plan("pay", [price])
+    missing = refused(acme_api, {"plan": "pay", "quantities": {"volume": "1000"}})
+    assert problems(missing) == {("/quantities/volume", "events_required")}
+    counted = {"plan": "pay", "quantities": {"volume": {"quantity": "1000", "event_count": 12}}}
+    assert priced(acme_api, counted)["amount"] == "32.60"  # 1,000 × 0.029 + 12 × 0.30
+    assert priced(acme_api, {"plan": "pay"})["amount"] == "0.00"
 
 
 def test_a_draft_has_to_be_asked_for_by_its_number(pro: None, acme_api: Api) -> None:

@@ -1,5 +1,6 @@
 """Prices by dimension: every event on exactly one line, or shown as unpriced."""
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -96,6 +97,54 @@ def test_without_a_default_the_rest_is_unpriced_shown_and_not_billed(in_acme: Te
     assert invoice.total_text == "2.00"
     kept = acme_api.get(f"/invoices/{invoice.public_id}").json()["unpriced"]
     assert kept == shown["unpriced"], "it is not forgotten with its period"
+
+
+def test_a_meter_that_the_next_version_forgot_is_unpriced(in_acme: Tenant) -> None:
+    make_meter("units", unit="unit", dimensions=list(NAMES))
+    make_meter("others", dimensions=[])
+    both = [at("rest", "1"), metered("per_unit", meter="others", unit_amount="5")]
+    subscription = make_subscription(plan_version=make_plan("pro", both))
+    use("a", "2026-01-05T00:00:00Z", others=3)
+    publish_next(subscription.plan_version, at("rest", "1"), now=datetime(2026, 1, 16, tzinfo=UTC))
+    use("b", "2026-01-20T00:00:00Z", others=7)
+    computed = compute_invoice(subscription=subscription, period=subscription.open_period)
+    assert [(row.meter_code, row.quantity, row.event_count) for row in computed.unpriced] == [
+        ("others", 7, 1)
+    ]
+    assert [(line.price.code, line.quantity) for line in computed.lines] == [
+        ("rest", 0), ("others", 3), ("rest", 0),
+    ]  # fmt: skip
+
+
+def test_what_another_subscription_bills_is_not_unpriced_here(in_acme: Tenant) -> None:
+    first = subscribed(at("rest", "1"))
+    make_meter("others")
+    make_meter("nobodys")
+    second = make_subscription(
+        first.customer, make_plan("more", [metered("per_unit", meter="others", unit_amount="5")])
+    )
+    use("a", "2026-01-05T00:00:00Z", units=1, others=3, nobodys=4)
+    found = [
+        [row.meter_code for row in compute_invoice(subscription=one, period=one.open_period).unpriced]
+        for one in (first, second)
+    ]
+    assert found == [["nobodys"], []], "what nobody prices is shown once"
+
+
+def test_late_usage_that_no_price_takes_is_shown_once(in_acme: Tenant) -> None:
+    subscribed(at("gpt", "2", model=["gpt-5"]))
+    use("a", "2026-01-10T00:00:00Z", units=2, model="llama")
+    close_due_periods(FEBRUARY)
+    finalize_due_invoices(MARCH)
+    use("b", "2026-01-11T00:00:00Z", units=5, model="llama")
+    close_due_periods(MARCH)
+    finalize_due_invoices(MARCH + timedelta(days=2))
+    close_due_periods(MARCH + timedelta(days=40))
+    unpriced = [
+        [(row["period_start"][:7], row["quantity"], row["event_count"]) for row in invoice.unpriced]
+        for invoice in Invoice.objects.order_by("period_start")
+    ]
+    assert unpriced == [[("2026-01", "2", 1)], [("2026-01", "5", 1)], []]
 
 
 def test_late_usage_goes_to_the_price_that_takes_it(in_acme: Tenant) -> None:

@@ -68,17 +68,18 @@ def test_there_are_enough_cases_of_every_model() -> None:
     assert len(CASES) >= 60
 
 
-def test_every_bound_of_a_tiered_case_is_tried_from_both_sides() -> None:
-    """At least one file tries zero, each bound, and the units beside it."""
-    tried: dict[str, set[Decimal]] = {}
-    bounds: dict[str, set[Decimal]] = {}
+def test_every_bound_of_a_tiered_price_is_tried_from_both_sides() -> None:
+    """For each tiered model there is one price of which zero, every bound, and the units beside it are tried."""
+    tried: dict[str, dict[str, set[Decimal]]] = {}
     for case in CASES:
-        if tiers := case.price.get("tiers"):
-            model = str(case.price["model"])
-            tried.setdefault(model, set()).add(Decimal(str(case.usage["quantity"])))
-            found = re.findall(r"'up_to': '([0-9.]+)'", str(tiers))
-            bounds.setdefault(model, set()).update(Decimal(bound) for bound in found)
+        if case.price.get("tiers"):
+            of_model = tried.setdefault(str(case.price["model"]), {})
+            of_model.setdefault(repr(case.price), set()).add(Decimal(str(case.usage["quantity"])))
+    assert set(tried) == {"graduated", "volume", "graduated_percentage"}
+    for model, prices in tried.items():
+        assert any(is_tried_all_around(price, quantities) for price, quantities in prices.items()), model
 
-    for model, quantities in tried.items():
-        assert 0 in quantities
-        assert any({bound - 1, bound, bound + 1} <= quantities for bound in bounds[model]), model
+
+def is_tried_all_around(price: str, quantities: set[Decimal]) -> bool:
+    bounds = [Decimal(bound) for bound in re.findall(r"'up_to': '([0-9.]+)'", price)]
+    return 0 in quantities and all({bound - 1, bound, bound + 1} <= quantities for bound in bounds)

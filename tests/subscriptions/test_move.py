@@ -249,6 +249,14 @@ def test_a_negotiated_version_moves_its_customer_and_nobody_else(old: Subscripti
     assert phases(other) == [(1, JANUARY, None)]
 
 
+@pytest.mark.parametrize("existing", ["now", "at_renewal"])
+def test_a_negotiated_version_that_is_still_to_come_is_not_replaced(old: Subscription, existing: str) -> None:
+    draft = negotiate_version(customer=old.customer, version=old.plan_version)
+    versions.publish_version(version=draft, now=MIDDLE, existing="at_renewal")
+    next_version(old.plan_version, existing)
+    assert phases(old) == [(1, JANUARY, FEBRUARY), (2, FEBRUARY, None)]
+
+
 def test_the_copy_is_made_of_everything(in_acme: Tenant) -> None:
     make_meter("tokens", dimensions=["model"])
     tiers = [{"up_to": "10", "unit_amount": "1", "flat_amount": "2"}, {"up_to": None, "unit_amount": "0.5"}]

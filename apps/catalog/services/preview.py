@@ -101,8 +101,9 @@ class PlanPreview:
 def preview_plan(*, version: PlanVersion, quantities: Any) -> PlanPreview:
     """Rate all prices of a version. `quantities` are decimal strings by a price's code, or by a meter's.
 
-    A meter's quantity goes to the price that takes usage without dimension values. Raises `Invalid` with every
-    problem, pointers into `quantities`.
+    Where a price counts events too, write {"quantity": "1000", "event_count": 12} instead. A meter's quantity
+    goes to the price that takes usage without dimension values. Raises `Invalid` with every problem, pointers
+    into `quantities`.
     """
     if quantities is None:
         quantities = {}
@@ -127,12 +128,16 @@ def preview_plan(*, version: PlanVersion, quantities: Any) -> PlanPreview:
             message = f"The price {taker.code!r} has a quantity already"
             problems.append(Problem("conflicting_fields", pointer, message))
         try:
-            used = parse_usage({"quantity": quantity})
+            used = parse_usage(quantity if isinstance(quantity, Mapping) else {"quantity": quantity})
         except RatingError as error:
             problems += [replace(problem, pointer=pointer) for problem in error.problems]
         else:
-            if taker is not None:
-                by_price[taker.pk] = used
+            if taker is None:
+                continue
+            by_price[taker.pk] = used
+            if taker.fixed_amount and used.quantity and not used.event_count:
+                message = 'The price has an amount for each event: write {"quantity": …, "event_count": …}'
+                problems.append(Problem("events_required", pointer, message))
     refuse(problems)
     nothing = Usage(Decimal(0))
     charges = [(price, charge_of(price, by_price.get(price.pk, nothing))) for price in prices]

@@ -14,6 +14,7 @@ from apps.access.models import Scope
 from apps.core import clock
 from apps.core.api.idempotency import idempotent
 from apps.core.money import money_text
+from apps.core.snapshots import one_snapshot
 from apps.customers.models import Customer
 from apps.customers.selectors import customer_by_reference
 from apps.invoices.api.filters import InvoiceFilter
@@ -73,10 +74,11 @@ class UpcomingInvoice(APIView):
 
 
 def upcoming(customer: Customer, now: datetime) -> dict[str, Any]:
-    computed = [
-        compute_invoice(subscription=subscription, period=subscription.open_period)
-        for subscription in active_subscriptions_of(customer)
-    ]
+    with one_snapshot():
+        computed = [
+            compute_invoice(subscription=subscription, period=subscription.open_period)
+            for subscription in active_subscriptions_of(customer)
+        ]
     # A customer's subscriptions are all in one currency, which the first of them fixed.
     currency = computed[0].currency if computed else customer.currency
     return {

@@ -4,12 +4,18 @@ An invoice is a function of events, price versions, subscription timeline and th
 is read in one statement, so that the totals of one invoice are of one snapshot.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from apps.catalog.models import Price
 from apps.invoices.models import Invoice
-from apps.invoices.selectors import BilledUsage, billed_fees_of, billed_usage_of
+from apps.invoices.selectors import (
+    BilledUsage,
+    billed_fees_of,
+    billed_usage_of,
+    unpriced_key,
+    unpriced_known_of,
+)
 from apps.invoices.services import fee_lines, usage_lines
 from apps.invoices.services.lines import ComputedLine, Segment, Unpriced, prices_of
 from apps.rating import exact_sum
@@ -56,7 +62,13 @@ def compute_invoice(
     version_ids = {segment.version_id for segment in (*segments, *late, next_segments[0])}
     prices = prices_of(version_ids)
     shared = usage_lines.share_out(
-        customer_id=subscription.customer_id, segments=[*segments, *late], prices=prices
+        subscription=subscription,
+        segments=[*segments, *late],
+        prices=prices,
+        billed={
+            (one.price_id, Period(one.period_start, one.period_end)): (one.quantity, one.event_count)
+            for one in billed
+        },
     )
 
     lines = [
@@ -76,6 +88,7 @@ def compute_invoice(
     ]
     lines += adjustments(subscription.customer_id, shared[len(segments) :], billed, currency)
     unpriced = [row for one in shared[: len(segments)] for row in one.unpriced]
+    unpriced += late_unpriced(subscription, [row for one in shared[len(segments) :] for row in one.unpriced])
     return ComputedInvoice(subscription, period, currency, lines, unpriced)
 
 
@@ -98,6 +111,23 @@ def late_segments(billed: list[BilledUsage], subscription: Subscription) -> list
         Segment(version_id, Period(start, end), subscription.full_period_of(Period(start, end)))
         for start, end, version_id in found
     ]
+
+
+def late_unpriced(subscription: Subscription, rows: list[Unpriced]) -> list[Unpriced]:
+    """What of the usage that no price took in earlier periods stands on no finalized invoice yet."""
+    if not rows:
+        return []
+    known = unpriced_known_of(subscription)
+    found = []
+    for row in rows:
+        quantity, event_count = known.get(
+            unpriced_key(row.meter_code, row.dimensions, row.period), (Decimal(0), 0)
+        )
+        if event_count < row.event_count:
+            found.append(
+                replace(row, quantity=row.quantity - quantity, event_count=row.event_count - event_count)
+            )
+    return found
 
 
 def opening_lines(segment: Segment, currency: str) -> list[ComputedLine]:

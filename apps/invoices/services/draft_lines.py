@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Any
 
-from apps.catalog.models import Meter
 from apps.core.text import instant_text
 from apps.invoices.models import Invoice, InvoiceLine
 from apps.invoices.services.compute import ComputedInvoice
@@ -56,11 +55,9 @@ def step_document(step: Step) -> dict[str, Any]:
 
 def unpriced_documents(computed: ComputedInvoice) -> list[dict[str, Any]]:
     """Usage that no price takes, as JSON; kept with the invoice, so that it is not forgotten with the period."""
-    wanted = {row.meter_id for row in computed.unpriced}
-    codes = dict(Meter.objects.filter(pk__in=wanted).values_list("pk", "code")) if wanted else {}
     return [
         {
-            "meter": codes[row.meter_id],
+            "meter": row.meter_code,
             "dimensions": dict(row.dimensions),
             "period_start": instant_text(row.period.start),
             "period_end": instant_text(row.period.end),

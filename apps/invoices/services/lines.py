@@ -35,6 +35,7 @@ class Unpriced:
     """Usage of a meter that no price of the version takes. Shown to staff, never dropped."""
 
     meter_id: int
+    meter_code: str
     dimensions: Mapping[str, str]
     period: Period
     quantity: Decimal

@@ -1,18 +1,21 @@
 """Lines for metered usage: which price takes which part of it, and what that costs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Context, Decimal, localcontext
 
 from apps.catalog.assign import taker_for, takers_of
 from apps.catalog.definitions import definition_of
-from apps.catalog.models import Price
+from apps.catalog.models import Meter, Price
 from apps.invoices.selectors import BilledUsage
 from apps.invoices.services.lines import ComputedLine, Kind, Segment, Unpriced
 from apps.rating import AlreadyBilled, Event, Percentage, Usage, exact_sum, rate, rate_delta
+from apps.subscriptions.models import Subscription, SubscriptionPhase
 from apps.subscriptions.periods import Period
 from apps.usage.selectors import (
     DimensionQuantity,
     Part,
+    Quantity,
     first_quantities,
     quantities_by_dimension_over,
     quantities_by_unit_amount,
@@ -46,37 +49,76 @@ class Taken:
         self.dimension_set_ids.append(one.dimension_set_id)
 
 
+# A meter, dimension values, and the usage with these that no price of the version takes.
+Rest = tuple[int, Mapping[str, str], Quantity]
+
+
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """Usage of one segment, shared out among the prices of its version."""
+    """Usage of one segment, shared out among the prices of its version. `unpriced` is what is shown of the rest."""
 
     segment: Segment
     taken: list[Taken]
+    rest: list[Rest]
     unpriced: list[Unpriced]
 
 
-def share_out(*, customer_id: int, segments: list[Segment], prices: dict[int, list[Price]]) -> list[Shared]:
-    """Give each part of the usage to exactly one price. One statement for all segments, so one snapshot."""
+Billed = dict[tuple[int, Period], tuple[Decimal, int]]
+
+
+def share_out(
+    *, subscription: Subscription, segments: list[Segment], prices: dict[int, list[Price]], billed: Billed
+) -> list[Shared]:
+    """Give each part of the usage to exactly one price. One statement for all segments, so one snapshot.
+
+    All meters are looked at: usage that no price takes is unpriced, also when the version forgot its meter.
+    `billed` is what was charged for a price and period (quantity, events): where it is all that was used, no
+    event is read again.
+    """
     metered = {version_id: [one for one in rows if one.is_metered] for version_id, rows in prices.items()}
-    meter_ids = {one.meter_id for rows in metered.values() for one in rows if one.meter_id is not None}
+    codes = dict(Meter.objects.values_list("pk", "code"))
     used = quantities_by_dimension_over(
-        customer_id=customer_id,
-        meter_ids=meter_ids,
+        customer_id=subscription.customer_id,
+        meter_ids=codes,
         periods=[(segment.period.start, segment.period.end) for segment in segments],
     )
+    elsewhere = meters_left_to_others(subscription)
+    own = {price.meter_id for rows in metered.values() for price in rows}
     shared = [
         share_segment(segment, metered[segment.version_id], by_meter)
         for segment, by_meter in zip(segments, used, strict=True)
     ]
     for one in shared:
         for taken in one.taken:
-            if taken.price.model == Price.Model.DYNAMIC and taken.event_count:
-                one.unpriced.extend(read_unit_prices(customer_id, taken))
+            is_unchanged = billed.get((taken.price.pk, taken.period)) == (taken.quantity, taken.event_count)
+            if taken.price.model == Price.Model.DYNAMIC and taken.event_count and not is_unchanged:
+                one.rest.extend(read_unit_prices(subscription.customer_id, taken))
+        one.unpriced.extend(
+            Unpriced(
+                meter_id, codes[meter_id], dimensions, one.segment.period, left.quantity, left.event_count
+            )
+            for meter_id, dimensions, left in one.rest
+            if meter_id in own or (elsewhere is not None and meter_id not in elsewhere)
+        )
     return shared
 
 
-def read_unit_prices(customer_id: int, taken: Taken) -> list[Unpriced]:
-    """Sum the events of a dynamic price by the unit price they bring. Those that bring none are unpriced."""
+def meters_left_to_others(subscription: Subscription) -> set[int] | None:
+    """The meters that the customer's other subscriptions bill.
+
+    None when an older one exists: usage that nobody prices is shown once, with the oldest subscription.
+    """
+    rows = SubscriptionPhase.objects.filter(
+        subscription__customer_id=subscription.customer_id, subscription__status=Subscription.Status.ACTIVE
+    ).exclude(subscription=subscription)
+    others = list(rows.values_list("subscription_id", "plan_version__prices__meter_id"))
+    if any(other_id < subscription.pk for other_id, _ in others):
+        return None
+    return {meter_id for _, meter_id in others if meter_id is not None}
+
+
+def read_unit_prices(customer_id: int, taken: Taken) -> list[Rest]:
+    """Sum the events of a dynamic price by the unit price they bring. Those that bring none are left over."""
     rows = quantities_by_unit_amount(taken.part(customer_id), property_name=taken.price.unit_amount_property)
     priced = [(unit_amount, one) for unit_amount, one in rows if unit_amount is not None]
     taken.events = tuple(Event(one.quantity, unit_amount) for unit_amount, one in priced)
@@ -84,35 +126,23 @@ def read_unit_prices(customer_id: int, taken: Taken) -> list[Unpriced]:
     taken.event_count = sum(one.event_count for _, one in priced)
     assert taken.price.meter_id is not None
     missing = {taken.price.unit_amount_property: ""}
-    return [
-        Unpriced(taken.price.meter_id, missing, taken.period, one.quantity, one.event_count)
-        for unit_amount, one in rows
-        if unit_amount is None
-    ]
+    return [(taken.price.meter_id, missing, one) for unit_amount, one in rows if unit_amount is None]
 
 
 def share_segment(
     segment: Segment, prices: list[Price], by_meter: dict[int, list[DimensionQuantity]]
 ) -> Shared:
     taken = {price.pk: Taken(price, segment.period, Decimal(0), 0, []) for price in prices}
-    unpriced: list[Unpriced] = []
-    for meter_id in sorted({price.meter_id for price in prices if price.meter_id is not None}):
+    rest: list[Rest] = []
+    for meter_id in sorted(by_meter):
         takers = takers_of(price for price in prices if price.meter_id == meter_id)
         for one in by_meter[meter_id]:
             taker = taker_for(takers, one.dimensions)
             if taker is not None:
                 taken[taker.pk].add(one)
             else:
-                unpriced.append(
-                    Unpriced(
-                        meter_id,
-                        one.dimensions,
-                        segment.period,
-                        one.quantity.quantity,
-                        one.quantity.event_count,
-                    )
-                )
-    return Shared(segment, list(taken.values()), unpriced)
+                rest.append((meter_id, one.dimensions, one.quantity))
+    return Shared(segment, list(taken.values()), rest, [])
 
 
 def usage_line(customer_id: int, taken: Taken, currency: str) -> ComputedLine:

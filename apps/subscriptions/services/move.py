@@ -3,12 +3,13 @@
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from apps.audit.services.record import record
 from apps.catalog.models import PlanVersion
 from apps.catalog.services.versions import Existing
 from apps.core.errors import Refused
+from apps.customers.models import Customer
 from apps.subscriptions.models import Subscription, SubscriptionPhase
 from apps.subscriptions.selectors import meters_billed_since
 from apps.subscriptions.services.subscribe import has_opening_fees
@@ -18,6 +19,7 @@ def move_subscribers(version: PlanVersion, existing: str, now: datetime) -> int:
     """Move those who are on what a version replaces; returns how many. Raises `Refused` meter_billed_elsewhere."""
     # Locked without a join, and then looked at anew: closing may just have changed the version of some.
     candidates = list(replaced_by(version).values_list("pk", flat=True))
+    lock_customers(Subscription.objects.filter(pk__in=candidates))
     locked = Subscription.objects.filter(pk__in=candidates).select_for_update().order_by("pk")
     concerned = list(replaced_by(version).filter(pk__in=[one.pk for one in locked]).order_by("pk"))
     for subscription in concerned:
@@ -28,10 +30,16 @@ def move_subscribers(version: PlanVersion, existing: str, now: datetime) -> int:
     return len(concerned)
 
 
+def lock_customers(subscriptions: QuerySet[Subscription]) -> None:
+    """Customers before their subscriptions, as subscribing does: which meters are billed is settled one by one."""
+    concerned = Customer.objects.filter(pk__in=subscriptions.values("customer_id"))
+    list(concerned.select_for_update().order_by("pk").values_list("pk", flat=True))
+
+
 def replaced_by(version: PlanVersion) -> QuerySet[Subscription]:
     """A general version replaces older ones of the same plan and book; a negotiated one whatever its customer is on.
 
-    Negotiated versions are never replaced by a general one.
+    Negotiated versions are never replaced by a general one, be they in force or still to come.
     """
     running = Subscription.objects.filter(
         status=Subscription.Status.ACTIVE,
@@ -40,7 +48,11 @@ def replaced_by(version: PlanVersion) -> QuerySet[Subscription]:
     )
     if version.is_negotiated:
         return running.filter(customer__negotiated_versions__plan_version=version)
+    negotiated = SubscriptionPhase.objects.filter(
+        subscription=OuterRef("pk"), plan_version__is_negotiated=True, ends_at__isnull=True
+    )
     return running.filter(
+        ~Exists(negotiated),
         plan_version__price_book_id=version.price_book_id,
         plan_version__is_negotiated=False,
         plan_version__number__lt=version.number,
@@ -59,6 +71,7 @@ def move_to_version(*, subscription: Subscription, version: PlanVersion, starts_
     Never before the billing cursor: what is billed is billed. The row is locked, as closing does. Raises
     `Refused` meter_billed_elsewhere when another subscription bills a meter of the version.
     """
+    lock_customers(Subscription.objects.filter(pk=subscription.pk))
     subscription = Subscription.objects.select_for_update().get(pk=subscription.pk)
     starts_at = max(starts_at, subscription.invoiced_until)
     refuse_double_billing(subscription, version, starts_at)
