@@ -126,6 +126,52 @@ def test_a_version_is_duplicated_into_a_book(olga: Staff, first: PlanVersion) ->
     assert copy.prices.get(code="usage").tiers.count() == 2
 
 
+def drafted_from(olga: Staff, plan: Plan) -> str:
+    """Where "Draft a new version" on a plan's page leads."""
+    return str(olga.get(page("catalog.plan", "draft_version", plan.pk)).headers["Location"])
+
+
+def test_a_new_version_starts_from_what_is_on_offer(olga: Staff, first: PlanVersion) -> None:
+    """Neither from a newer draft nor from a book's prices, and not from what one customer negotiated."""
+    book = PriceBook.objects.create(code="eu", name="Europe", region="EU", currency="EUR")
+    publish_version(version=duplicate_version(version=first, price_book=book), now=clock.now())
+    duplicate_version(version=first)
+    negotiated = negotiate_version(customer=make_customer("big", name="Big"), version=first)
+    publish_version(version=negotiated, now=clock.now())
+    assert drafted_from(olga, first.plan) == action(first, "copy")
+
+
+def test_without_an_offer_a_new_version_starts_from_the_newest_general_one(
+    olga: Staff, second: PlanVersion
+) -> None:
+    PlanVersion.objects.filter(number=1).update(status="archived")
+    book = PriceBook.objects.create(code="eu", name="Europe", region="EU", currency="EUR")
+    publish_version(version=duplicate_version(version=second, price_book=book), now=clock.now())
+    negotiate_version(customer=make_customer("big"), version=second)
+    assert drafted_from(olga, second.plan) == action(second, "copy")
+
+
+def test_a_new_version_never_starts_from_negotiated_prices(olga: Staff, in_acme: Tenant) -> None:
+    draft = make_plan("pro", [flat("49.00")], publish=False)
+    book = PriceBook.objects.create(code="eu", name="Europe", region="EU", currency="EUR")
+    of_book = duplicate_version(version=draft, price_book=book)
+    negotiate_version(customer=make_customer("big"), version=draft)
+    olga.post(action(draft, "discard"))
+    assert drafted_from(olga, draft.plan) == action(of_book, "copy")
+    olga.post(action(of_book, "discard"))
+    response = olga.get(page("catalog.plan", "draft_version", draft.plan_id))
+    assert response.headers["Location"] == page("catalog.plan", "change", draft.plan_id)
+    assert told(response)[-1].startswith("Pro has no version of its own, only customers'.")
+
+
+def test_the_page_of_a_copy_says_whose_prices_they_are(olga: Staff, first: PlanVersion) -> None:
+    negotiated = negotiate_version(customer=make_customer("big", name="Big"), version=first)
+    content = olga.get(action(negotiated, "copy")).content.decode()
+    for words in ("Pro v2 · Draft", "One customer · Negotiated with Big"):
+        assert words in content
+    assert "General offer · 1 active subscription" in olga.get(action(first, "copy")).content.decode()
+
+
 def test_prices_are_negotiated_with_a_customer(olga: Staff, first: PlanVersion) -> None:
     customer = make_customer("big", name="Big")
     add = f"{page('subscriptions.negotiatedversion', 'add')}?plan_version={first.pk}"

@@ -20,8 +20,9 @@ from apps.core.admin.base import BackOfficeAdmin
 from apps.core.admin.display import code, instant_column
 from apps.core.admin.registry import Panel, notes_on, register_panel
 from apps.core.admin_sites import tenant_site
-from apps.core.errors import Refused
 from apps.core.validators import validate_currency
+
+NO_SOURCE = "Import a file of prices without a version number, or duplicate one of these on its own page."
 
 
 class NewPlanForm(forms.ModelForm):
@@ -115,7 +116,13 @@ class PlanAdmin(BackOfficeAdmin):
     @action(description="Draft a new version", icon="edit_note", permissions=["catalog.add_planversion"])
     def draft_version(self, request: HttpRequest, object_id: str) -> HttpResponse:
         plan = self.record_of(request, object_id)
-        return to_version_copy(plan.versions.order_by("-number").first(), plan)
+        source = source_of(plan)
+        if source is None:
+            self.tell(
+                request, f"{plan} has no version of its own, only customers'. {NO_SOURCE}", refused=True
+            )
+            return HttpResponseRedirect(reverse("admin:catalog_plan_change", args=[plan.pk]))
+        return HttpResponseRedirect(reverse("admin:catalog_planversion_copy", args=[source.pk]))
 
     # Comparing versions
 
@@ -181,11 +188,15 @@ def to_version(version: PlanVersion) -> HttpResponse:
     return HttpResponseRedirect(reverse("admin:catalog_planversion_change", args=[version.pk]))
 
 
-def to_version_copy(latest: PlanVersion | None, plan: Plan) -> HttpResponse:
-    """A plan always has a version; the copy is asked for on the version's own page."""
-    if latest is None:
-        raise Refused("no_version", f"{plan} has no version to copy.")
-    return HttpResponseRedirect(reverse("admin:catalog_planversion_copy", args=[latest.pk]))
+def source_of(plan: Plan) -> PlanVersion | None:
+    """Where a new version of the general offer starts: what is on offer, else the newest that may become it.
+
+    What one customer negotiated is never copied unasked.
+    """
+    open_to_all = plan.versions.filter(is_negotiated=False).order_by("-number")
+    general = open_to_all.filter(price_book=None)
+    published = general.filter(status=PlanVersion.Status.PUBLISHED)
+    return published.first() or general.first() or open_to_all.first()
 
 
 def versions_of(request: HttpRequest, plan: Plan) -> dict[str, Any]:

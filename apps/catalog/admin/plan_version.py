@@ -24,7 +24,7 @@ from apps.catalog.services.versions import Existing
 from apps.core import clock
 from apps.core.admin.confirmation import Question, ask
 from apps.core.admin.display import badge, instant_column, per_million_text
-from apps.core.admin.registry import Panel, facts_for, register_panel
+from apps.core.admin.registry import Panel, facts_for, notes_on, register_panel
 from apps.core.admin_sites import tenant_site
 from apps.core.errors import Refused
 
@@ -180,6 +180,7 @@ class PlanVersionAdmin(PriceTransferAdmin):
             title=f"Draft a new version of {version.plan}?",
             text=f"It starts with the prices of {version}. Nothing changes for customers until it is published "
             "and they are moved to it.",
+            facts={"Prices of": f"{version} · {version.get_status_display()}", "Whose": whose(version)},
             button="Draft it",
             form=CopyForm,
             initial={"price_book": version.price_book_id},
@@ -225,6 +226,11 @@ class PlanVersionAdmin(PriceTransferAdmin):
             is_dangerous=True,
         )
         return ask(self, request, question, lambda _: "", record=version)
+
+
+def whose(version: PlanVersion) -> str:
+    """Whom the prices are for, and what other apps remark about them: with whom they are negotiated, who pays them."""
+    return " · ".join([offer_text(version), *notes_on("catalog.planversion", [version]).get(version.pk, [])])
 
 
 @contextmanager
