@@ -11,8 +11,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from apps.audit.models import AuditEntry
 from apps.catalog.admin.columns import COLUMNS, definition_row, read_cell, read_filters, read_tiers
 from apps.catalog.admin.transfer import FORMATS, PriceResource
-from apps.catalog.models import Plan, PlanVersion, PriceBook
-from apps.catalog.services.plans import NewPrice, draft_version
+from apps.catalog.models import Meter, Plan, PlanVersion, PriceBook
+from apps.catalog.services.plans import NewPrice, draft_version, problems_of
 from apps.tenants.models import Tenant
 from tests.admin.test_actions import told
 from tests.admin.test_pages import page
@@ -331,6 +331,27 @@ def test_what_is_wrong_is_said_at_its_row(in_acme: Tenant, fields: dict[str, str
     ((line, texts),) = errors_in(result).items()
     assert line == 2
     assert texts[0].startswith(text)
+
+
+EMPTY, LONG = "A filter can't take the empty value", "A filter's values have at most 255 characters"
+
+
+@pytest.mark.parametrize(
+    ("values", "text"), [('""', EMPTY), ('a | ""', EMPTY), ('" "', EMPTY), ("x" * 256, LONG)]
+)
+def test_values_that_form_and_api_refuse_are_refused(draft: PlanVersion, values: str, text: str) -> None:
+    """The service below all three says it, and points to the dimension."""
+    row = BASE | {"model": "per_unit", "flat_amount": "", "unit_amount": "1", "meter": "tokens"}
+    filters = f"model = {values}"
+    assert errors_in(imported(row | {"filters": filters})) == {1: [f"filters/model: {text}"]}
+    price = NewPrice("u", "U", "per_unit", "tokens", unit_amount="1", filters=read_filters(filters))
+    found = problems_of(price, {"tokens": Meter.objects.get(code="tokens")}, "USD")
+    assert [(problem.pointer, problem.message) for problem in found] == [("/filters/model", text)]
+
+
+def test_the_longest_value_of_a_filter_is_taken(draft: PlanVersion) -> None:
+    row = BASE | {"model": "per_unit", "flat_amount": "", "unit_amount": "1", "meter": "tokens"}
+    assert not imported(row | {"filters": f"model = {'x' * 255}"}).has_errors()
 
 
 def test_two_prices_of_one_code_are_refused(in_acme: Tenant) -> None:

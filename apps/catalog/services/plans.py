@@ -1,6 +1,6 @@
 """Make plans and draft their versions."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -13,6 +13,9 @@ from apps.catalog.definitions import price_from_document
 from apps.catalog.models import Meter, Plan, PlanVersion, Price, PriceBook, PriceFilter, PriceTier, Product
 from apps.core.errors import Invalid, Refused
 from apps.rating import DefinitionError, Problem, parse_price
+
+# As many characters as a dimension's value has at most.
+MAX_FILTER_VALUE = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,13 +236,23 @@ def problems_of(price: NewPrice, meters: Mapping[str, Meter], currency: str) -> 
     if (price.model == Price.Model.DYNAMIC) != bool(price.unit_amount_property):
         what = "Dynamic prices, and only they, name the event's property with the unit price"
         problems.append(Problem("invalid_field", "/unit_amount_property", what))
-    for name, values in price.filters.items():
-        if meter is not None and name not in meter.dimensions:
-            what = f"The meter {meter.code} has no dimension {name!r}"
-            problems.append(Problem("unknown_dimension", f"/filters/{name}", what))
-        if not values:
-            problems.append(Problem("missing_field", f"/filters/{name}", "A filter names at least one value"))
-    return problems
+    return problems + [
+        Problem(code, f"/filters/{name}", what)
+        for name, values in price.filters.items()
+        for code, what in problems_of_filter(name, values, meter)
+    ]
+
+
+def problems_of_filter(name: str, values: Sequence[str], meter: Meter | None) -> Iterator[tuple[str, str]]:
+    """Codes and words."""
+    if meter is not None and name not in meter.dimensions:
+        yield "unknown_dimension", f"The meter {meter.code} has no dimension {name!r}"
+    if not values:
+        yield "missing_field", "A filter names at least one value"
+    if not all(value.strip() for value in values):
+        yield "invalid_field", "A filter can't take the empty value"
+    if any(len(value) > MAX_FILTER_VALUE for value in values):
+        yield "invalid_field", f"A filter's values have at most {MAX_FILTER_VALUE} characters"
 
 
 def refuse(problems: Sequence[Problem]) -> None:
