@@ -94,10 +94,10 @@ def test_what_was_stored_costs_what_was_sent(tokens: Meter, acme_api: Api, model
     definition = {name: value for name, value in sent.items() if name in MODELS[model] or name == "model"}
     definition.pop("unit_amount_property", None)
     quantity = "0" if model in {"flat", "dynamic"} else "123456.789"
-    alone = acme_api.post(
-        "/prices/preview", {"currency": "USD", "quantity": quantity, "price": definition}
-    ).json()
-    quantities = {} if model == "flat" else {"p": quantity}
+    # A percentage price has an amount for each event, so that their number has to be told.
+    used = {"quantity": quantity, "event_count": 7} if model == "percentage" else {"quantity": quantity}
+    alone = acme_api.post("/prices/preview", {"currency": "USD", **used, "price": definition}).json()
+    quantities = {} if model == "flat" else {"p": used if "event_count" in used else quantity}
     [line] = acme_api.post("/prices/preview", {"plan": "pro", "version": 1, "quantities": quantities}).json()[
         "lines"
     ]
