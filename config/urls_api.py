@@ -12,6 +12,7 @@ from apps.catalog.api.references import (
     ProductList,
 )
 from apps.catalog.api.views import (
+    MeterArchive,
     MeterDetail,
     MeterList,
     PlanDetail,
@@ -36,6 +37,7 @@ urlpatterns = [
     path("customers/<str:customer>/invoices/upcoming", UpcomingInvoice.as_view(), name="upcoming-invoice"),
     path("meters", MeterList.as_view(), name="meters"),
     path("meters/<str:code>", MeterDetail.as_view(), name="meter"),
+    path("meters/<str:code>/archive", MeterArchive.as_view(), name="meter-archive"),
     path("plans", PlanList.as_view(), name="plans"),
     path("plans/<str:code>", PlanDetail.as_view(), name="plan"),
     path("plans/<str:code>/versions", PlanVersionList.as_view(), name="plan-versions"),

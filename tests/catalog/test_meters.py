@@ -68,3 +68,23 @@ def test_an_archived_one_counts_no_more_and_keeps_what_it_counted(in_acme: Tenan
     assert Meter.objects.get().archived_at == NOW
     with nothing_changes_in("acme"):
         assert not archive_meter(meter=meter, now=NOW)
+
+
+def test_names_may_change_and_what_is_measured_may_not(acme_api: Api) -> None:
+    created = acme_api.post("/meters", GOOD).json()
+    renamed = acme_api.patch(f"/meters/{GOOD['code']}", {"name": "Prompt tokens", "unit": "tok"})
+    assert renamed.json() == {**created, "name": "Prompt tokens", "unit": "tok"}
+    refused = acme_api.patch(f"/meters/{GOOD['code']}", {"event_name": "other"})
+    assert (refused.status_code, refused.json()["param"]) == (400, "/event_name")
+    assert acme_api.get(f"/meters/{GOOD['code']}").json() == renamed.json()
+
+
+def test_an_archived_meter_counts_no_more(in_acme: Tenant, acme_api: Api) -> None:
+    acme_api.post("/meters", GOOD)
+    archived = acme_api.post(f"/meters/{GOOD['code']}/archive").json()["archived_at"]
+    assert archived is not None
+    assert acme_api.post(f"/meters/{GOOD['code']}/archive").json()["archived_at"] == archived, (
+        "the first stays"
+    )
+    make_customer()
+    assert acme_api.report(an_event())["quarantined"] == 1

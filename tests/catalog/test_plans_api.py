@@ -372,3 +372,13 @@ def test_an_archived_meter_takes_no_new_prices(in_acme: Tenant, acme_api: Api) -
     meter = make_meter("tokens")
     Meter.objects.filter(pk=meter.pk).update(archived_at="2026-01-01T00:00:00Z")
     assert refused(acme_api.post("/plans", plan(price("package"))))["code"] == "unknown_meter"
+
+
+def test_a_plan_s_words_may_change(tokens: Meter, acme_api: Api) -> None:
+    created(acme_api, plan(price("flat")))
+    acme_api.post("/products", {"code": "api", "name": "API"})
+    changed = acme_api.patch("/plans/pro", {"name": "Professional", "product": "api"}).json()
+    assert (changed["name"], changed["product"], len(changed["versions"])) == ("Professional", "api", 1)
+    assert AuditEntry.objects.filter(action="plan.changed").count() == 1
+    refused = acme_api.patch("/plans/pro", {"code": "other"})
+    assert (refused.status_code, refused.json()["param"]) == (400, "/code")

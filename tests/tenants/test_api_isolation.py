@@ -23,6 +23,7 @@ def ids_of(acme: Furnished, pattern: URLPattern) -> Iterator[dict[str, Any]]:
     """Acme's ids for the parameters of a route. A route with a new parameter fails here until it is known."""
     codes = {
         "meter": acme.meter.code,
+        "meter-archive": acme.meter.code,
         "product": f"{MARK}-product",
         "feature": f"{MARK}-feature",
         "price-book": f"{MARK}-book",
@@ -58,6 +59,8 @@ def body_of(acme: Furnished, pattern: URLPattern) -> dict[str, Any]:
         "products": {"code": "mine", "name": "Mine"},
         "features": {"code": "mine", "name": "Mine", "meter": acme.meter.code},
         "price-books": {"code": "mine", "name": "Mine", "currency": "USD"},
+        "meter": {"name": "Stolen"},
+        "plan": {"name": "Stolen"},
         "product": {"name": "Stolen"},
         "feature": {"name": "Stolen"},
         "price-book": {"name": "Stolen"},

@@ -30,6 +30,13 @@ class MeterOutput(serializers.ModelSerializer[Meter]):
         ]
 
 
+class MeterPatch(StrictSerializer):
+    """What a meter measures can't be changed: archive it and make another."""
+
+    name = serializers.CharField(max_length=120, required=False)
+    unit = serializers.CharField(max_length=40, required=False)
+
+
 class MeterInput(StrictSerializer):
     code = serializers.CharField(max_length=63, validators=[code_validator])
     name = serializers.CharField(max_length=120)
@@ -118,6 +125,16 @@ class PlanVersionInput(StrictSerializer):
 class PlanInput(PlanVersionInput):
     code = serializers.CharField(max_length=63, validators=[code_validator])
     name = serializers.CharField(max_length=120)
+    description = serializers.CharField(required=False, allow_blank=True)
+    product = serializers.SlugRelatedField(
+        slug_field="code", queryset=Product.objects.all(), required=False, allow_null=True
+    )
+
+
+class PlanPatch(StrictSerializer):
+    """A plan's code stays, and its prices are its versions'."""
+
+    name = serializers.CharField(max_length=120, required=False)
     description = serializers.CharField(required=False, allow_blank=True)
     product = serializers.SlugRelatedField(
         slug_field="code", queryset=Product.objects.all(), required=False, allow_null=True

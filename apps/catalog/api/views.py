@@ -12,8 +12,10 @@ from apps.access.models import Scope
 from apps.catalog.api.serializers import (
     MeterInput,
     MeterOutput,
+    MeterPatch,
     PlanInput,
     PlanOutput,
+    PlanPatch,
     PlanVersionInput,
     PlanVersionOutput,
     PublishInput,
@@ -46,11 +48,33 @@ class MeterList(ListAPIView[Meter]):
 
 class MeterDetail(APIView):
     read_scope = Scope.CATALOG_READ
+    write_scope = Scope.CATALOG_WRITE
 
     @extend_schema(responses=MeterOutput)
     def get(self, request: Request, code: str) -> Response:
         """Read a meter."""
         return Response(MeterOutput(get_object_or_404(Meter, code=code)).data)
+
+    @extend_schema(request=MeterPatch, responses=MeterOutput)
+    def patch(self, request: Request, code: str) -> Response:
+        """Change how the meter or its unit is called."""
+        meter = get_object_or_404(Meter, code=code)
+        given = MeterPatch(data=request.data)
+        given.is_valid(raise_exception=True)
+        return Response(MeterOutput(meters.rename_meter(meter=meter, **given.validated_data)).data)
+
+
+class MeterArchive(APIView):
+    write_scope = Scope.CATALOG_WRITE
+
+    @extend_schema(request=None, responses=MeterOutput)
+    @idempotent
+    def post(self, request: Request, code: str) -> Response:
+        """Stop counting new events. What was counted stays, and is billed."""
+        meter = get_object_or_404(Meter, code=code)
+        meters.archive_meter(meter=meter, now=clock.now())
+        meter.refresh_from_db()
+        return Response(MeterOutput(meter).data)
 
 
 class PlanList(ListAPIView[Plan]):
@@ -85,14 +109,28 @@ def version_of(code: str, number: int) -> PlanVersion:
     return get_object_or_404(versions_with_prices(), plan__code=code, number=number)
 
 
+def plan_of(code: str) -> Plan:
+    found = Plan.objects.prefetch_related(Prefetch("versions", queryset=versions_with_prices()))
+    return get_object_or_404(found, code=code)
+
+
 class PlanDetail(APIView):
     read_scope = Scope.CATALOG_READ
+    write_scope = Scope.CATALOG_WRITE
 
     @extend_schema(responses=PlanOutput)
     def get(self, request: Request, code: str) -> Response:
         """Read a plan with its versions and prices."""
-        plans_found = Plan.objects.prefetch_related(Prefetch("versions", queryset=versions_with_prices()))
-        return Response(PlanOutput(get_object_or_404(plans_found, code=code)).data)
+        return Response(PlanOutput(plan_of(code)).data)
+
+    @extend_schema(request=PlanPatch, responses=PlanOutput)
+    def patch(self, request: Request, code: str) -> Response:
+        """Change the plan's name, description or product."""
+        plan = plan_of(code)
+        given = PlanPatch(data=request.data)
+        given.is_valid(raise_exception=True)
+        plans.update_plan(plan=plan, **given.validated_data)
+        return Response(PlanOutput(plan_of(code)).data)
 
 
 class PlanVersionList(APIView):

@@ -45,6 +45,22 @@ def create_meter(
 
 
 @transaction.atomic
+def rename_meter(*, meter: Meter, **names: str) -> Meter:
+    """Change how a meter and its unit are called; what it measures stays."""
+    assert names.keys() <= {"name", "unit"}
+    meter = Meter.objects.select_for_update().get(pk=meter.pk)
+    changes = {
+        name: [getattr(meter, name), text] for name, text in names.items() if getattr(meter, name) != text
+    }
+    if changes:
+        for name, text in names.items():
+            setattr(meter, name, text)
+        meter.save(update_fields=list(names))
+        record(action="meter.changed", target=meter, changes=changes)
+    return meter
+
+
+@transaction.atomic
 def archive_meter(*, meter: Meter, now: datetime) -> bool:
     """Stop counting new events. False when it was archived before."""
     archived = bool(Meter.objects.filter(pk=meter.pk, archived_at__isnull=True).update(archived_at=now))

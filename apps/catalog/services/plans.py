@@ -69,6 +69,24 @@ def create_plan(
 
 
 @transaction.atomic
+def update_plan(*, plan: Plan, **fields: Any) -> Plan:
+    """Change a plan's name, description or product. Its prices are its versions' business."""
+    assert fields.keys() <= {"name", "description", "product"}
+    plan = Plan.objects.select_for_update().get(pk=plan.pk)
+    changes = {
+        name: [str(getattr(plan, name) or ""), str(value or "")]
+        for name, value in fields.items()
+        if getattr(plan, name) != value
+    }
+    if changes:
+        for name, value in fields.items():
+            setattr(plan, name, value)
+        plan.save(update_fields=list(fields))
+        record(action="plan.changed", target=plan, changes=changes)
+    return plan
+
+
+@transaction.atomic
 def draft_version(
     *,
     plan: Plan,
