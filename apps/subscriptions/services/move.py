@@ -33,7 +33,8 @@ def move_subscribers(version: PlanVersion, existing: str, now: datetime) -> int:
 def lock_customers(subscriptions: QuerySet[Subscription]) -> None:
     """Customers before their subscriptions, as subscribing does: which meters are billed is settled one by one."""
     concerned = Customer.objects.filter(pk__in=subscriptions.values("customer_id"))
-    list(concerned.select_for_update().order_by("pk").values_list("pk", flat=True))
+    # No key: an invoice that is being written refers to the customer, and must not wait for this lock.
+    list(concerned.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
 
 
 def replaced_by(version: PlanVersion) -> QuerySet[Subscription]:

@@ -34,7 +34,7 @@ def subscribe(
         raise Invalid(
             "started_too_early", "A subscription starts at most five years ago.", param="/started_at"
         )
-    customer = Customer.objects.select_for_update(of=("self",)).get(pk=customer.pk)
+    customer = Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
     refuse_unoffered(customer, plan_version)
     fix_currency(customer, plan_version)
     refuse_double_billing(customer, plan_version, started_at)
