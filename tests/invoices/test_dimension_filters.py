@@ -131,6 +131,26 @@ def test_what_another_subscription_bills_is_not_unpriced_here(in_acme: Tenant) -
     assert found == [["nobodys"], []], "what nobody prices is shown once"
 
 
+def test_a_meter_that_passes_from_one_subscription_to_another_is_unpriced_with_neither(
+    in_acme: Tenant,
+) -> None:
+    """Each bills it for its time; before, or after, it is the other's and not forgotten."""
+    first = subscribed(at("rest", "1"))
+    make_meter("others")
+    sold = metered("per_unit", meter="others", unit_amount="5")
+    second = make_subscription(first.customer, make_plan("more", [sold]))
+    middle = datetime(2026, 1, 16, tzinfo=UTC)
+    publish_next(second.plan_version, NewPrice("fee", "Fee", "flat", flat_amount="1"), now=middle)
+    publish_next(first.plan_version, at("rest", "1"), sold, now=middle)
+    use("a", "2026-01-05T00:00:00Z", others=3)
+    use("b", "2026-01-20T00:00:00Z", others=7)
+    for one, billed in ((first, [7]), (second, [3])):
+        one.refresh_from_db()
+        computed = compute_invoice(subscription=one, period=one.open_period)
+        assert computed.unpriced == []
+        assert [line.quantity for line in computed.lines if line.price.code == "others"] == billed
+
+
 def test_late_usage_that_no_price_takes_is_shown_once(in_acme: Tenant) -> None:
     subscribed(at("gpt", "2", model=["gpt-5"]))
     use("a", "2026-01-10T00:00:00Z", units=2, model="llama")

@@ -124,9 +124,8 @@ def late_unpriced(subscription: Subscription, rows: list[Unpriced]) -> list[Unpr
             unpriced_key(row.meter_code, row.dimensions, row.period), (Decimal(0), 0)
         )
         if event_count < row.event_count:
-            found.append(
-                replace(row, quantity=row.quantity - quantity, event_count=row.event_count - event_count)
-            )
+            left = exact_sum([row.quantity, quantity.copy_negate()])
+            found.append(replace(row, quantity=left, event_count=row.event_count - event_count))
     return found
 
 

@@ -82,8 +82,8 @@ def share_out(
         meter_ids=codes,
         periods=[(segment.period.start, segment.period.end) for segment in segments],
     )
-    elsewhere = meters_left_to_others(subscription)
     own = {price.meter_id for rows in metered.values() for price in rows}
+    others = other_subscriptions(subscription)
     shared = [
         share_segment(segment, metered[segment.version_id], by_meter)
         for segment, by_meter in zip(segments, used, strict=True)
@@ -93,28 +93,42 @@ def share_out(
             is_unchanged = billed.get((taken.price.pk, taken.period)) == (taken.quantity, taken.event_count)
             if taken.price.model == Price.Model.DYNAMIC and taken.event_count and not is_unchanged:
                 one.rest.extend(read_unit_prices(subscription.customer_id, taken))
+        priced_here = {taken.price.meter_id for taken in one.taken}
         one.unpriced.extend(
             Unpriced(
                 meter_id, codes[meter_id], dimensions, one.segment.period, left.quantity, left.event_count
             )
             for meter_id, dimensions, left in one.rest
-            if meter_id in own or (elsewhere is not None and meter_id not in elsewhere)
+            if meter_id in priced_here or others.leave(meter_id, is_own=meter_id in own)
         )
     return shared
 
 
-def meters_left_to_others(subscription: Subscription) -> set[int] | None:
-    """The meters that the customer's other subscriptions bill.
+@dataclass(frozen=True, slots=True)
+class Others:
+    """The customer's other subscriptions: the meters they bill or billed, and whether one of them is older."""
 
-    None when an older one exists: usage that nobody prices is shown once, with the oldest subscription.
-    """
+    meter_ids: set[int]
+    has_older: bool
+
+    def leave(self, meter_id: int, *, is_own: bool) -> bool:
+        """Whether usage of a meter that the version doesn't price is to be shown with this subscription.
+
+        What others bill is theirs. A meter that another version of the subscription prices is its own. What
+        nobody prices is shown once, with the oldest.
+        """
+        return meter_id not in self.meter_ids and (is_own or not self.has_older)
+
+
+def other_subscriptions(subscription: Subscription) -> Others:
     rows = SubscriptionPhase.objects.filter(
         subscription__customer_id=subscription.customer_id, subscription__status=Subscription.Status.ACTIVE
     ).exclude(subscription=subscription)
-    others = list(rows.values_list("subscription_id", "plan_version__prices__meter_id"))
-    if any(other_id < subscription.pk for other_id, _ in others):
-        return None
-    return {meter_id for _, meter_id in others if meter_id is not None}
+    found = list(rows.values_list("subscription_id", "plan_version__prices__meter_id"))
+    return Others(
+        meter_ids={meter_id for _, meter_id in found if meter_id is not None},
+        has_older=any(other_id < subscription.pk for other_id, _ in found),
+    )
 
 
 def read_unit_prices(customer_id: int, taken: Taken) -> list[Rest]:
