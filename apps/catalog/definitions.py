@@ -1,13 +1,19 @@
-"""Rows of the catalog as definitions of `apps.rating`: the one bridge between stored prices and their arithmetic."""
+"""Rows of the catalog as pure definitions: the one bridge between stored prices and meters and their arithmetic."""
 
 from collections.abc import Iterable
 from typing import Any
 
-from apps.catalog.models import Price, PriceTier
+from apps.catalog.measure import Measurement, compile_measurement
+from apps.catalog.models import Meter, Price, PriceTier
 from apps.rating import Price as Definition
 from apps.rating import parse_price, plain
 
 TIER_COLUMNS = ("unit_amount", "flat_amount", "rate")
+
+
+def measurement_of(meter: Meter) -> Measurement:
+    """What a stored meter measures, compiled. Parsing an expression is remembered; compile once for a batch."""
+    return compile_measurement(meter_id=meter.pk, **meter.definition())
 
 
 def definition_of(price: Price) -> Definition:

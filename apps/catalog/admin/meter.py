@@ -58,7 +58,7 @@ class MeterAdmin(BackOfficeAdmin):
     def measures(self, meter: Meter) -> str:
         if meter.aggregation == Meter.Aggregation.COUNT:
             return "Number of events"
-        return f"{meter.get_aggregation_display().split()[0]} of {meter.value_property}"
+        return f"{meter.get_aggregation_display()} of {meter.value_property or meter.value_expression}"
 
     @display(description="Grouped by")
     def dimensions_shown(self, meter: Meter) -> str:

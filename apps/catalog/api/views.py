@@ -61,7 +61,7 @@ class MeterDetail(APIView):
         meter = get_object_or_404(Meter, code=code)
         given = MeterPatch(data=request.data)
         given.is_valid(raise_exception=True)
-        return Response(MeterOutput(meters.rename_meter(meter=meter, **given.validated_data)).data)
+        return Response(MeterOutput(meters.change_meter(meter=meter, **given.validated_data)).data)
 
 
 class MeterArchive(APIView):

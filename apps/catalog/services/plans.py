@@ -281,8 +281,12 @@ def refuse(problems: Sequence[Problem]) -> None:
             first.code,
             f"{first.pointer}: {first.message}.",
             param=first.pointer,
-            errors=[
-                {"param": problem.pointer, "code": problem.code, "message": problem.message}
-                for problem in problems
-            ],
+            errors=errors_of(problems),
         )
+
+
+def errors_of(problems: Sequence[Problem]) -> list[dict[str, str]]:
+    """As `Refused` takes them."""
+    return [
+        {"param": problem.pointer, "code": problem.code, "message": problem.message} for problem in problems
+    ]

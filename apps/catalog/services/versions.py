@@ -1,6 +1,6 @@
 """Publish, archive and duplicate versions of a plan."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from django.db import models, transaction
@@ -8,8 +8,8 @@ from django.db.models import Max
 
 from apps.audit.services.record import record
 from apps.catalog.definitions import definition_of
-from apps.catalog.models import PlanVersion, PriceBook, PriceFilter, PriceTier
-from apps.catalog.services.plans import out_of_reach, reach, refuse
+from apps.catalog.models import PlanVersion, Price, PriceBook, PriceFilter, PriceTier
+from apps.catalog.services.plans import errors_of, out_of_reach, reach, refuse
 from apps.core.errors import Refused
 from apps.rating import DefinitionError, Problem
 
@@ -35,8 +35,8 @@ def add_mover(mover: Mover) -> None:
 def publish_version(*, version: PlanVersion, now: datetime, existing: str = Existing.KEEP) -> PlanVersion:
     """Freeze a draft for good, and move those on older versions of the same offer when asked to.
 
-    Raises `Refused` not_a_draft, no_prices; `Invalid` when a definition does not hold, with pointers into
-    its prices.
+    Raises `Refused` not_a_draft, no_prices, meter_is_draft; `Invalid` when a definition does not hold, with
+    pointers into its prices.
     """
     version = PlanVersion.objects.select_for_update(of=("self",)).select_related("plan").get(pk=version.pk)
     if not version.is_draft:
@@ -44,6 +44,7 @@ def publish_version(*, version: PlanVersion, now: datetime, existing: str = Exis
     prices = list(version.prices.select_related("plan_version", "meter").prefetch_related("tiers", "filters"))
     if not prices:
         raise Refused("no_prices", f"{version} has no prices yet; add at least one.")
+    refuse_draft_meters(prices)
     problems: list[Problem] = []
     for index, price in enumerate(prices):
         try:
@@ -65,6 +66,23 @@ def publish_version(*, version: PlanVersion, now: datetime, existing: str = Exis
         changes={"existing": str(existing), "subscriptions_moved": moved},
     )
     return version
+
+
+def refuse_draft_meters(prices: Sequence[Price]) -> None:
+    """What a draft meter measures may still change; nobody can be billed by it."""
+    problems = [
+        Problem(
+            "meter_is_draft",
+            f"/prices/{index}/meter",
+            f"{price.name}: the meter {price.meter} is a draft; activate it first.",
+        )
+        for index, price in enumerate(prices)
+        if price.meter is not None and price.meter.is_draft
+    ]
+    if problems:
+        raise Refused(
+            problems[0].code, problems[0].message, param=problems[0].pointer, errors=errors_of(problems)
+        )
 
 
 @transaction.atomic
