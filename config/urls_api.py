@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from apps.catalog.api.meters import MeterActivate, MeterArchive, MeterDetail, MeterList
 from apps.catalog.api.preview import PricePreview
 from apps.catalog.api.references import (
     FeatureDetail,
@@ -12,9 +13,6 @@ from apps.catalog.api.references import (
     ProductList,
 )
 from apps.catalog.api.views import (
-    MeterArchive,
-    MeterDetail,
-    MeterList,
     PlanDetail,
     PlanList,
     PlanVersionArchive,
@@ -37,6 +35,7 @@ urlpatterns = [
     path("customers/<str:customer>/invoices/upcoming", UpcomingInvoice.as_view(), name="upcoming-invoice"),
     path("meters", MeterList.as_view(), name="meters"),
     path("meters/<str:code>", MeterDetail.as_view(), name="meter"),
+    path("meters/<str:code>/activate", MeterActivate.as_view(), name="meter-activate"),
     path("meters/<str:code>/archive", MeterArchive.as_view(), name="meter-archive"),
     path("plans", PlanList.as_view(), name="plans"),
     path("plans/<str:code>", PlanDetail.as_view(), name="plan"),

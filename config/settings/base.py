@@ -182,6 +182,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
         "InvoiceStatus": "apps.invoices.models.Invoice.Status",
+        "MeterStatus": "apps.catalog.models.Meter.Status",
         "PlanVersionStatus": "apps.catalog.models.PlanVersion.Status",
         "SubscriptionStatus": "apps.subscriptions.models.Subscription.Status",
         "VerdictStatus": "apps.usage.api.serializers.VERDICTS",

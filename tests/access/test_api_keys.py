@@ -146,6 +146,7 @@ ROUTES = {
     ("post", "/meters"): Scope.CATALOG_WRITE,
     ("get", "/meters/x"): Scope.CATALOG_READ,
     ("patch", "/meters/x"): Scope.CATALOG_WRITE,
+    ("post", "/meters/x/activate"): Scope.CATALOG_WRITE,
     ("post", "/meters/x/archive"): Scope.CATALOG_WRITE,
     ("get", "/plans"): Scope.CATALOG_READ,
     ("post", "/plans"): Scope.CATALOG_WRITE,

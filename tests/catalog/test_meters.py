@@ -75,7 +75,7 @@ def test_names_may_change_and_what_is_measured_may_not(acme_api: Api) -> None:
     renamed = acme_api.patch(f"/meters/{GOOD['code']}", {"name": "Prompt tokens", "unit": "tok"})
     assert renamed.json() == {**created, "name": "Prompt tokens", "unit": "tok"}
     refused = acme_api.patch(f"/meters/{GOOD['code']}", {"event_name": "other"})
-    assert (refused.status_code, refused.json()["param"]) == (400, "/event_name")
+    assert (refused.status_code, refused.json()["param"]) == (409, "/event_name")
     assert acme_api.get(f"/meters/{GOOD['code']}").json() == renamed.json()
 
 

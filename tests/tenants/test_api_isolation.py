@@ -23,6 +23,7 @@ def ids_of(acme: Furnished, pattern: URLPattern) -> Iterator[dict[str, Any]]:
     """Acme's ids for the parameters of a route. A route with a new parameter fails here until it is known."""
     codes = {
         "meter": acme.meter.code,
+        "meter-activate": acme.meter.code,
         "meter-archive": acme.meter.code,
         "product": f"{MARK}-product",
         "feature": f"{MARK}-feature",

@@ -1,4 +1,4 @@
-"""Meters, plans and prices in and out."""
+"""Plans, prices and what they refer to, in and out."""
 
 from typing import Any
 
@@ -7,46 +7,10 @@ from rest_framework import serializers
 
 from apps.catalog.definitions import definition_document
 from apps.catalog.models import Feature, Meter, Plan, PlanVersion, Price, PriceBook, Product
-from apps.catalog.models.meter import MAX_DIMENSIONS
 from apps.catalog.services.plans import NewPrice
 from apps.catalog.services.versions import Existing
 from apps.core.api.fields import NoUnknownFields, StepOutput, StrictSerializer
 from apps.core.validators import code_validator, validate_currency
-
-
-class MeterOutput(serializers.ModelSerializer[Meter]):
-    class Meta:
-        model = Meter
-        fields = [
-            "code",
-            "name",
-            "event_name",
-            "aggregation",
-            "value_property",
-            "dimensions",
-            "unit",
-            "created_at",
-            "archived_at",
-        ]
-
-
-class MeterPatch(StrictSerializer):
-    """What a meter measures can't be changed: archive it and make another."""
-
-    name = serializers.CharField(max_length=120, required=False)
-    unit = serializers.CharField(max_length=40, required=False)
-
-
-class MeterInput(StrictSerializer):
-    code = serializers.CharField(max_length=63, validators=[code_validator])
-    name = serializers.CharField(max_length=120)
-    event_name = serializers.CharField(max_length=127)
-    aggregation = serializers.ChoiceField(Meter.Aggregation.choices)
-    value_property = serializers.CharField(max_length=127, required=False, allow_blank=True)
-    dimensions = serializers.ListField(
-        child=serializers.CharField(max_length=127), required=False, max_length=MAX_DIMENSIONS
-    )
-    unit = serializers.CharField(max_length=40, default="unit")
 
 
 class PriceOutput(serializers.Serializer[Price]):

@@ -1,4 +1,4 @@
-"""/meters and /plans"""
+"""/plans"""
 
 from django.db.models import Prefetch, QuerySet
 from django.shortcuts import get_object_or_404
@@ -10,9 +10,6 @@ from rest_framework.views import APIView
 
 from apps.access.models import Scope
 from apps.catalog.api.serializers import (
-    MeterInput,
-    MeterOutput,
-    MeterPatch,
     PlanInput,
     PlanOutput,
     PlanPatch,
@@ -20,61 +17,10 @@ from apps.catalog.api.serializers import (
     PlanVersionOutput,
     PublishInput,
 )
-from apps.catalog.models import Meter, Plan, PlanVersion
-from apps.catalog.services import meters, plans, versions
+from apps.catalog.models import Plan, PlanVersion
+from apps.catalog.services import plans, versions
 from apps.core import clock
 from apps.core.api.idempotency import idempotent
-
-
-class MeterList(ListAPIView[Meter]):
-    """Meters, the newest first."""
-
-    read_scope = Scope.CATALOG_READ
-    write_scope = Scope.CATALOG_WRITE
-    serializer_class = MeterOutput
-    filterset_fields = ["event_name"]
-
-    def get_queryset(self) -> QuerySet[Meter]:
-        return Meter.objects.all()
-
-    @extend_schema(request=MeterInput, responses={201: MeterOutput})
-    @idempotent
-    def post(self, request: Request) -> Response:
-        """Create a meter. It counts the events that come from now on."""
-        given = MeterInput(data=request.data)
-        given.is_valid(raise_exception=True)
-        return Response(MeterOutput(meters.create_meter(**given.validated_data)).data, status=201)
-
-
-class MeterDetail(APIView):
-    read_scope = Scope.CATALOG_READ
-    write_scope = Scope.CATALOG_WRITE
-
-    @extend_schema(responses=MeterOutput)
-    def get(self, request: Request, code: str) -> Response:
-        """Read a meter."""
-        return Response(MeterOutput(get_object_or_404(Meter, code=code)).data)
-
-    @extend_schema(request=MeterPatch, responses=MeterOutput)
-    def patch(self, request: Request, code: str) -> Response:
-        """Change how the meter or its unit is called."""
-        meter = get_object_or_404(Meter, code=code)
-        given = MeterPatch(data=request.data)
-        given.is_valid(raise_exception=True)
-        return Response(MeterOutput(meters.change_meter(meter=meter, **given.validated_data)).data)
-
-
-class MeterArchive(APIView):
-    write_scope = Scope.CATALOG_WRITE
-
-    @extend_schema(request=None, responses=MeterOutput)
-    @idempotent
-    def post(self, request: Request, code: str) -> Response:
-        """Stop counting new events. What was counted stays, and is billed."""
-        meter = get_object_or_404(Meter, code=code)
-        meters.archive_meter(meter=meter, now=clock.now())
-        meter.refresh_from_db()
-        return Response(MeterOutput(meter).data)
 
 
 class PlanList(ListAPIView[Plan]):

@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="meter",
-            name="cardinality_warning_at",
+            name="cardinality_warning_from",
             field=models.PositiveIntegerField(
                 default=10000,
                 help_text="So many different sets of dimension values in use: staff are warned before it gets slow.",
@@ -169,7 +169,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="meter",
             constraint=models.CheckConstraint(
-                condition=models.Q(("cardinality_warning_at__gte", 1), ("definition_version__gte", 1)),
+                condition=models.Q(("cardinality_warning_from__gte", 1), ("definition_version__gte", 1)),
                 name="meter_counts_from_one",
             ),
         ),

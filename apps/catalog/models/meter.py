@@ -75,7 +75,7 @@ class Meter(models.Model):
         validators=[MinValueValidator(Decimal("0.000000000000000001"))],
         help_text="How many units are one of those: 1000000.",
     )
-    cardinality_warning_at = models.PositiveIntegerField(
+    cardinality_warning_from = models.PositiveIntegerField(
         "warn from",
         default=10_000,
         validators=[MinValueValidator(1)],
@@ -121,7 +121,7 @@ class Meter(models.Model):
                 violation_error_message="A size above zero belongs to a display unit, and only to one.",
             ),
             models.CheckConstraint(
-                condition=Q(cardinality_warning_at__gte=1, definition_version__gte=1),
+                condition=Q(cardinality_warning_from__gte=1, definition_version__gte=1),
                 name="meter_counts_from_one",
             ),
         ]

@@ -19,7 +19,7 @@ from apps.core.errors import Refused
 from apps.rating import plain
 
 # How a meter is called and shown, and when staff are warned: open to change at any time.
-APPEARANCE = ("name", "unit", "display_unit", "display_unit_size", "cardinality_warning_at")
+APPEARANCE = ("name", "unit", "display_unit", "display_unit_size", "cardinality_warning_from")
 
 # What a draft counted by its former definition does not fit the new one. Apps above the catalog put in here what
 # discards it; each is called with the changed meter, its row locked, inside the transaction of the change.
@@ -40,7 +40,7 @@ def create_meter(
     unit: str = "unit",
     display_unit: str = "",
     display_unit_size: Decimal = Decimal(1),
-    cardinality_warning_at: int = 10_000,
+    cardinality_warning_from: int = 10_000,
     status: str = Meter.Status.ACTIVE,
 ) -> Meter:
     """Raises `Refused` meter_exists; `Invalid` invalid_value_property, invalid_value_expression, invalid_filters,
@@ -57,7 +57,7 @@ def create_meter(
         "unit": unit,
         "display_unit": display_unit,
         "display_unit_size": display_unit_size,
-        "cardinality_warning_at": cardinality_warning_at,
+        "cardinality_warning_from": cardinality_warning_from,
     }
     meter_fields.check(columns)
     meter_fields.check_display_unit(display_unit, display_unit_size)
