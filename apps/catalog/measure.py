@@ -8,9 +8,24 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from apps.catalog.expression import Expression, ExpressionError, parse_expression
+from apps.catalog.expression import (
+    MAX_CONSTANT,
+    MAX_DECIMALS,
+    Expression,
+    ExpressionError,
+    parse_expression,
+)
 
-__all__ = ["Expression", "ExpressionError", "Filter", "Measurement", "dimension_text", "parse_expression"]
+__all__ = [
+    "Expression",
+    "ExpressionError",
+    "Filter",
+    "Measurement",
+    "compile_measurement",
+    "dimension_text",
+    "fits",
+    "parse_expression",
+]
 
 # As many characters as a dimension's value has at most.
 MAX_DIMENSION = 255
@@ -70,6 +85,13 @@ def compile_measurement(
         dimensions=tuple(dimensions),
         operands=named if expression is None else expression.names,
     )
+
+
+def fits(number: Decimal) -> bool:
+    """Whether a value can be a reading: not negative, below 10^19, at most 18 decimals."""
+    if not number.is_finite() or number < 0:
+        return False
+    return not number or (number < MAX_CONSTANT and int(number.as_tuple().exponent) >= -MAX_DECIMALS)
 
 
 def dimension_text(value: object) -> str:

@@ -203,7 +203,7 @@ def test_a_sum_without_its_property_is_refused_on_the_form(olga: Staff, business
     }
     response = olga.post(page("catalog.meter", "add"), form)
     assert response.status_code == 200
-    assert "A sum needs the property to sum" in response.content.decode()
+    assert "A sum needs a property or an expression" in response.content.decode()
 
 
 def test_the_name_of_a_meter_may_be_improved(olga: Staff, business: Business) -> None:
