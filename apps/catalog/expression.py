@@ -59,7 +59,8 @@ class Expression:
     def evaluate(self, values: Mapping[str, Number | None]) -> Decimal | None:
         """The exact value; what is absent counts as 0. None when none of its properties is there.
 
-        Whether the result can be a reading (not negative, not too large, not too many decimals) is for the caller.
+        The values are readings: `apps.catalog.measure.fits` says which numbers can be. Whether the result can be one
+        is for the caller to ask.
         """
         found = [values.get(name) for name in self.names]
         present = [0 if value is None else value for value in found]

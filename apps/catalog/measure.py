@@ -89,9 +89,11 @@ def compile_measurement(
 
 def fits(number: Decimal) -> bool:
     """Whether a value can be a reading: not negative, below 10^19, at most 18 decimals."""
-    if not number.is_finite() or number < 0:
+    if not number.is_finite() or not 0 <= number < MAX_CONSTANT:
         return False
-    return not number or (number < MAX_CONSTANT and int(number.as_tuple().exponent) >= -MAX_DECIMALS)
+    _, digits, exponent = number.as_tuple()
+    beyond = int(exponent) + MAX_DECIMALS
+    return beyond >= 0 or not any(digits[beyond:])
 
 
 def dimension_text(value: object) -> str:

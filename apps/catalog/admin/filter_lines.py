@@ -20,7 +20,10 @@ LINE = re.compile(
     rf"\s*(?P<name>{TEXT}|[^\s,\"]+)\s+(?P<operator>in|not\s+in)\s+(?P<values>.+)", re.IGNORECASE
 )
 VALUE = re.compile(rf'\s*(?P<text>{TEXT}|[^",]*?)\s*(?:,|$)')
-BARE = re.compile(r'[^\s",\\]+')
+BARE_NAME = re.compile(r'[^\s",\\]+')
+BARE_VALUE = re.compile(r'[^\s",\\]+(?: [^\s",\\]+)*')
+# Not `splitlines`: a value may hold one of the rarer line breaks.
+LINE_BREAK = re.compile(r"\r\n|\r|\n")
 
 
 class FilterLinesField(forms.CharField):
@@ -46,7 +49,7 @@ class FilterLinesField(forms.CharField):
 
 def filters_in(text: str) -> list[dict[str, Any]]:
     """Raises `ValidationError` with one sentence for each line that can't be read, naming it."""
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    lines = [(number, line) for number, line in enumerate(LINE_BREAK.split(text), 1) if line.strip()]
     filters, mistakes = [], []
     for number, line in lines:
         try:
@@ -100,8 +103,9 @@ def unquoted(text: str) -> str:
 
 def line_of(one: Mapping[str, Any]) -> str:
     operator = "in" if one["operator"] == IN else "not in"
-    return f"{quoted(one['property'])} {operator} {', '.join(quoted(value) for value in one['values'])}"
+    values = ", ".join(quoted(value, BARE_VALUE) for value in one["values"])
+    return f"{quoted(one['property'], BARE_NAME)} {operator} {values}"
 
 
-def quoted(text: str) -> str:
-    return text if BARE.fullmatch(text) else json.dumps(text, ensure_ascii=False)
+def quoted(text: str, bare: re.Pattern[str]) -> str:
+    return text if bare.fullmatch(text) else json.dumps(text, ensure_ascii=False)
