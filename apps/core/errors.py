@@ -4,6 +4,7 @@ A service raises `Refused` when a rule of the business says no. The API turns it
 document, the admin into a message on the form; neither has to know the rule.
 """
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 
@@ -14,6 +15,8 @@ class Refused(Exception):
     """
 
     status = HTTPStatus.CONFLICT
+    # What the answer says beside the problem document, such as Retry-After.
+    headers: Mapping[str, str] = {}
 
     def __init__(
         self, code: str, message: str, *, param: str = "", errors: list[dict[str, str]] | None = None

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from config.local import broker, leftovers, locks, paths, ports, postgres, welcome
+from config.local import broker, leftovers, locks, paths, ports, postgres, web, welcome
 from config.local.lease import lease
 from config.local.output import say
 from config.local.supervisor import ChildFailedError, StoppedError, Supervisor
@@ -67,7 +67,7 @@ def _run_until_stopped(supervisor: Supervisor, hosts: list[str], port: int) -> i
 def _bring_up(supervisor: Supervisor, hosts: list[str], port: int) -> None:
     say("Bringing the database up to date …")
     supervisor.run("migrate", *MANAGE, "migrate_schemas", "--verbosity", "0")
-    supervisor.start("web", *_web_server(hosts, port))
+    supervisor.start("web", *web.command(*(f"{host}:{port}" for host in hosts)))
     _wait_until_healthy(supervisor, port)
     say("Filling the demo …")
     base_url = f"http://127.0.0.1:{port}"
@@ -78,14 +78,6 @@ def _bring_up(supervisor: Supervisor, hosts: list[str], port: int) -> None:
     )
     supervisor.start("beat", *CELERY, "beat", "--pidfile=")
     say(welcome.text(demo, port=port))
-
-
-def _web_server(hosts: list[str], port: int) -> list[str]:
-    command = [PYTHON, "-m", "gunicorn", "config.wsgi:application", "--worker-class", "gthread"]
-    command += ["--workers", "2", "--threads", "8", "--graceful-timeout", "5", "--no-control-socket"]
-    for host in hosts:
-        command += ["--bind", f"{host}:{port}"]
-    return command
 
 
 def _wait_until_healthy(supervisor: Supervisor, port: int) -> None:

@@ -1,5 +1,6 @@
 """What is the same everywhere. Nothing here reads a secret; `local`, `test` and `production` add theirs."""
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -148,10 +149,19 @@ USE_TZ = True
 USE_I18N = True
 USE_THOUSAND_SEPARATOR = True
 
-# POST /api/v1/events answers 413 above this many bytes, before and after decompression.
-INGESTION_MAX_BYTES = 1024 * 1024
-INGESTION_MAX_EVENTS = 1000
-DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+# POST /api/v1/events answers 413 above this many bytes, before and after decompression, and this many events.
+INGESTION_MAX_BYTES = int(os.environ.get("INGESTION_MAX_BYTES") or 1024 * 1024)
+INGESTION_MAX_EVENTS = int(os.environ.get("INGESTION_MAX_EVENTS") or 1000)
+# Small requests of one tenant that wait for each other are stored together, up to so much in one transaction.
+INGESTION_GROUP_EVENTS = 1000
+INGESTION_GROUP_REQUESTS = 64
+# Transactions of one tenant at once in each web process. The other requests wait and make the next group bigger.
+INGESTION_GROUPS_AT_ONCE = 2
+# What a web process holds of bodies that are not stored yet; above it clients are told to come again (503).
+INGESTION_HELD_BYTES = max(64 * 1024 * 1024, 4 * INGESTION_MAX_BYTES)
+# A body that is still not complete after so many seconds is given up (408).
+INGESTION_BODY_SECONDS = 30
+DATA_UPLOAD_MAX_MEMORY_SIZE = max(5 * 1024 * 1024, INGESTION_MAX_BYTES)
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["apps.access.api.authentication.ApiKeyAuthentication"],

@@ -5,10 +5,11 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from config.local import web
 
 START_SECONDS = 30
 
@@ -17,10 +18,8 @@ START_SECONDS = 30
 def server(*, workers: int, threads: int) -> Iterator[int]:
     """Yields the port. Its log goes where this process's errors go."""
     port = free_port()
-    command = [sys.executable, "-m", "gunicorn", "config.wsgi:application", "--bind", f"127.0.0.1:{port}"]
-    command += ["--worker-class", "gthread", "--workers", str(workers), "--threads", str(threads)]
-    command += ["--log-level", "warning", "--no-control-socket"]
-    process = subprocess.Popen(command, env=dict(os.environ))
+    command = web.command(f"127.0.0.1:{port}", workers=workers, options=["--log-level", "warning"])
+    process = subprocess.Popen(command, env=os.environ | {"WEB_THREADS": str(threads)})
     try:
         wait_until_healthy(port, process)
         yield port

@@ -1,16 +1,16 @@
-"""The real thing in processes of its own: gunicorn with the WSGI application, against a database of the test."""
+"""The real thing in processes of its own, started as `make run` does, against a database of the test."""
 
 import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 
+from config.local import web
 from tests.harness.databases import ROOT
 
 SETTINGS = "tests.harness.server_settings"
@@ -37,6 +37,7 @@ class WebServer:
     database_url: str
     log: Path
     workers: int = 2
+    environment: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     process: "subprocess.Popen[bytes] | None" = None
 
@@ -50,11 +51,10 @@ class WebServer:
 
     def start(self) -> None:
         """Return when it answers."""
-        command = [sys.executable, "-m", "gunicorn", "config.wsgi:application"]
-        command += ["--bind", f"127.0.0.1:{self.port}", "--workers", str(self.workers), "--threads", "4"]
+        command = web.command(f"127.0.0.1:{self.port}", workers=self.workers)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command, cwd=ROOT, env=environment_for(self.database_url),
+                command, cwd=ROOT, env=environment_for(self.database_url, **self.environment),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
         deadline = time.monotonic() + START_SECONDS

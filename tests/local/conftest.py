@@ -95,6 +95,7 @@ def installation(place: Path) -> Iterator[Installation]:
     (root / "config" / "__init__.py").touch()
     copied = root / "config" / "local"
     shutil.copytree(paths.ROOT / "config" / "local", copied, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(paths.ROOT / "config" / "worker.py", root / "config")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

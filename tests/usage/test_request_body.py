@@ -116,11 +116,21 @@ def test_a_bomb_of_many_members_never_unfolds(chat: Customer, acme_api: Api) -> 
 
 
 @pytest.mark.parametrize(
-    "content_type",
-    ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data; boundary=x", "json"],
+    "content_type", ["application/x-www-form-urlencoded", "text/plain", "application/json; charset=utf-8", ""]
 )
-def test_the_content_type_does_not_matter(chat: Customer, acme_api: Api, content_type: str) -> None:
+def test_json_by_any_name_is_json(chat: Customer, acme_api: Api, content_type: str) -> None:
     """`curl -d` just works."""
     response = acme_api.client.post("/api/v1/events", batch_of(400), content_type=content_type)
     assert (response.status_code, response.json()["accepted"]) == (200, 1)
     assert UsageEvent.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "content_type", ["multipart/form-data; boundary=x", "json", "text/csv", "application/xml"]
+)
+def test_what_is_announced_as_something_else_is_not_read(
+    chat: Customer, acme_api: Api, content_type: str
+) -> None:
+    response = acme_api.client.post("/api/v1/events", batch_of(400), content_type=content_type)
+    assert (response.status_code, response.json()["code"]) == (415, "unsupported_media_type")
+    assert not UsageEvent.objects.exists()

@@ -109,9 +109,7 @@ class StrictJSONParser(BaseParser):
             limit=settings.INGESTION_MAX_BYTES,
         )
         decoded = decode_json(body)
-        # Ingestion looks at every value of an event anyway, and answers for each.
-        if getattr((parser_context or {}).get("view"), "refuses_deep_json", True):
-            refuse_depth(decoded, MAX_DEPTH)
+        refuse_depth(decoded, MAX_DEPTH)
         return decoded
 
 

@@ -70,7 +70,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         body = document(
             status=error.status, code=error.code, detail=error.message, param=error.param, errors=error.errors
         )
-        return Response(body, status=error.status, content_type=CONTENT_TYPE)
+        return Response(body, status=error.status, headers=dict(error.headers), content_type=CONTENT_TYPE)
     if isinstance(error, RatingError):
         # Stored numbers that rating refuses: nothing that the caller sent, and nothing to try again.
         set_rollback()

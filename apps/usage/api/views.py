@@ -1,6 +1,5 @@
 """/events and a customer's live usage"""
 
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,18 +15,12 @@ from apps.core import clock
 from apps.core.periods import calendar_month
 from apps.customers.models import Customer
 from apps.customers.selectors import customer_by_reference
-from apps.usage.api.parsers import events_of
+from apps.usage.api.parsers import EventsParser, events_of
 from apps.usage.api.serializers import BatchOutput, EventBatch, EventOutput, UsageOutput, UsageQuery
 from apps.usage.selectors import event_by_identity, quantities
 from apps.usage.services import ingest as ingestion
-
-COUNTED = {
-    "accepted": "accepted",
-    "duplicates": "duplicate",
-    "conflicts": "conflict",
-    "quarantined": "quarantined",
-    "rejected": "rejected",
-}
+from apps.usage.wire import answer
+from apps.usage.wire.event import structs_as_dicts
 
 
 class Events(APIView):
@@ -38,7 +31,7 @@ class Events(APIView):
     """
 
     required_scope = Scope.EVENTS_WRITE
-    refuses_deep_json = False
+    parser_classes = [EventsParser]
 
     @extend_schema(
         request=EventBatch,
@@ -50,17 +43,10 @@ class Events(APIView):
         ],
     )
     def post(self, request: Request) -> Response:
-        verdicts = ingestion.ingest(events=events_of(request.data), now=clock.now())
+        batch = events_of(request)
+        verdicts = ingestion.ingest(events=structs_as_dicts(batch.events), now=clock.now())
         name_all = request.query_params.get("results") == "all"
-        body: dict[str, Any] = dict.fromkeys(COUNTED, 0)
-        for counter, status in COUNTED.items():
-            body[counter] = sum(verdict.status == status for verdict in verdicts)
-        body["results"] = [
-            {name: value for name, value in asdict(verdict).items() if value != ""}
-            for verdict in verdicts
-            if name_all or verdict.status != "accepted"
-        ]
-        return Response(body)
+        return Response(answer.document(batch, verdicts, name_all=name_all))
 
 
 class EventDetail(APIView):

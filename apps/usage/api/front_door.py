@@ -1,0 +1,277 @@
+"""POST /api/v1/events as a plain ASGI application; whatever else is asked goes to the site.
+
+A request that is refused for its key or its host is handed to the site as well, before or after its body was
+read: so the rules and the words for it stand in one place. What is decided here only saves the look at the site.
+"""
+
+import asyncio
+import hashlib
+import io
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http.request import split_domain_port, validate_host
+from django.middleware.clickjacking import XFrameOptionsMiddleware
+from django.middleware.security import SecurityMiddleware
+
+from apps.access.services.api_keys import digest, slug_of
+from apps.core import request_context
+from apps.core.api.parsers import TooLarge, read_body
+from apps.core.api.problems import CONTENT_TYPE, document
+from apps.core.errors import Refused
+from apps.core.middleware import ACCEPTED
+from apps.core.models import random_id
+from apps.usage.api.gatherer import Gatherer, new_future
+from apps.usage.api.settle import Door, NotAdmitted, Report, Unavailable, is_admitted
+from apps.usage.wire import cloudevents, formats
+from apps.usage.wire.batch import Batch
+
+PATH = "/api/v1/events"
+# Bodies of more bytes are unpacked and decoded in a thread: other requests need not wait for that.
+LARGE = 32 * 1024
+DECODERS = 2
+# Doors and keys that were good a moment ago. When there are more they are forgotten and looked up again.
+KNOWN_AT_MOST = 10_000
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Timeout(Refused):
+    status = HTTPStatus.REQUEST_TIMEOUT
+    headers = {"Connection": "close"}
+
+
+class Gone(Exception):
+    """The client hung up before its body was complete; there is nobody to answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    door: Door
+    key_hash: bytes
+
+
+class FrontDoor:
+    """Wrap the ASGI application of the site."""
+
+    def __init__(self, site: Application) -> None:
+        self.site = site
+        self.gatherer = Gatherer()
+        self.decoders = ThreadPoolExecutor(DECODERS, thread_name_prefix="decoders")
+        self.known: dict[bytes, Caller] = {}
+        self.held_bytes = 0
+        self.plain_headers = headers_of_every_answer(is_secure=False)
+        self.secure_headers = headers_of_every_answer(is_secure=True)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "POST":
+            return await self.site(scope, receive, send)
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        is_odd = len(headers) != len(scope["headers"]) or b"%00" in scope["query_string"]
+        if is_odd or (settings.SECURE_SSL_REDIRECT and not is_secure(scope, headers)):
+            return await self.site(scope, receive, send)
+        caller = await self.recognise(headers)
+        if caller is None:
+            return await self.site(scope, receive, send)
+        given = headers.get(b"x-request-id", b"").decode("latin-1")
+        request_id = given if ACCEPTED.fullmatch(given) else random_id("req")
+        body = Body(self, limit=settings.INGESTION_MAX_BYTES)
+        try:
+            await body.read(receive, headers)
+            batch = await self.decoded(body.raw, headers)
+            report = Report(caller.key_hash, batch, wants_all(scope), request_id, new_future())
+            await self.gatherer.submit(caller.door, report)
+            outcome = report.outcome
+        except Refused as refused:
+            outcome = refused
+        except Gone:
+            return None
+        finally:
+            body.release()
+        if isinstance(outcome, NotAdmitted):
+            self.known.clear()
+            return await self.site(scope, again(body.raw, receive), send)
+        always = self.secure_headers if is_secure(scope, headers) else self.plain_headers
+        assert outcome is not None
+        return await respond(send, outcome, request_id, always)
+
+    async def recognise(self, headers: Mapping[bytes, bytes]) -> Caller | None:
+        """Who calls, when the key was good a moment ago or is good now. The group's thread has the last word."""
+        host, authorization = headers.get(b"host", b""), headers.get(b"authorization", b"")
+        name = hashlib.sha256(host + b"\n" + authorization).digest()
+        caller = self.known.get(name)
+        if caller is None:
+            caller = caller_of(host.decode("latin-1"), authorization.decode("latin-1"))
+            if caller is None:
+                return None
+            loop = asyncio.get_running_loop()
+            if not await loop.run_in_executor(self.gatherer.pool, is_admitted, caller.door, caller.key_hash):
+                return None
+            if len(self.known) >= KNOWN_AT_MOST:
+                self.known.clear()
+            self.known[name] = caller
+        return caller
+
+    async def decoded(self, raw: bytes, headers: Mapping[bytes, bytes]) -> Batch:
+        if len(raw) <= LARGE:
+            return decode(raw, headers)
+        return await asyncio.get_running_loop().run_in_executor(self.decoders, decode, raw, headers)
+
+
+class Body:
+    """The bytes of a request, counted while they come in among those of all requests of this process."""
+
+    def __init__(self, front_door: FrontDoor, *, limit: int) -> None:
+        self.front_door = front_door
+        self.limit = limit
+        self.held = 0
+        self.raw = b""
+
+    async def read(self, receive: Receive, headers: Mapping[bytes, bytes]) -> None:
+        """Raises `TooLarge`, `Unavailable` overloaded, `Timeout` body_timeout, `Gone`."""
+        announced = headers.get(b"content-length", b"")
+        if announced.isdigit() and len(announced) < 20 and int(announced) > self.limit:
+            raise self.too_large()
+        message = await receive()
+        if not message.get("more_body") and message["type"] == "http.request":
+            self.raw = message.get("body", b"")
+            self.hold(len(self.raw))
+            return
+        try:
+            async with asyncio.timeout(settings.INGESTION_BODY_SECONDS):
+                await self.read_rest(message, receive)
+        except TimeoutError:
+            seconds = settings.INGESTION_BODY_SECONDS
+            raise Timeout("body_timeout", f"The body was not complete after {seconds} seconds.") from None
+
+    async def read_rest(self, message: Message, receive: Receive) -> None:
+        parts = []
+        while True:
+            if message["type"] != "http.request":
+                raise Gone
+            part = message.get("body", b"")
+            self.hold(len(part))
+            parts.append(part)
+            if not message.get("more_body"):
+                break
+            message = await receive()
+        self.raw = b"".join(parts)
+
+    def hold(self, size: int) -> None:
+        self.held += size
+        self.front_door.held_bytes += size
+        if self.held > self.limit:
+            raise self.too_large()
+        if self.front_door.held_bytes > settings.INGESTION_HELD_BYTES:
+            raise Unavailable(
+                "overloaded", "More is coming in than can be stored; send it again a little later."
+            )
+
+    def release(self) -> None:
+        self.front_door.held_bytes -= self.held
+        self.held = 0
+
+    def too_large(self) -> TooLarge:
+        return TooLarge(
+            "payload_too_large", f"The body is larger than {self.limit} bytes; send smaller batches."
+        )
+
+
+def caller_of(host: str, authorization: str) -> Caller | None:
+    """Read host and key as the site does; None when it would refuse them."""
+    domain, _ = split_domain_port(host)
+    if not domain or not validate_host(domain, settings.ALLOWED_HOSTS):
+        return None
+    scheme, _, key = authorization.partition(" ")
+    key = key.strip()
+    slug = slug_of(key) if scheme.lower() == "bearer" else None
+    return Caller(Door(domain, slug), digest(key)) if slug else None
+
+
+def decode(raw: bytes, headers: Mapping[bytes, bytes]) -> Batch:
+    encoding = headers.get(b"content-encoding", b"").decode("latin-1").strip().lower()
+    if encoding:
+        raw = read_body(io.BytesIO(raw), encoding=encoding, limit=settings.INGESTION_MAX_BYTES)
+    attributes = {
+        name.decode("latin-1"): value.decode("latin-1")
+        for name, value in headers.items()
+        if name.startswith(cloudevents.PREFIX.encode())
+    }
+    content_type = headers.get(b"content-type", b"").decode("latin-1")
+    return formats.read(raw, content_type=content_type, attributes=attributes)
+
+
+def wants_all(scope: Scope) -> bool:
+    query = scope["query_string"]
+    return bool(query) and QueryDict(query).get("results") == "all"
+
+
+def is_secure(scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
+    if settings.SECURE_PROXY_SSL_HEADER is None:
+        return bool(scope["scheme"] == "https")
+    name, value = settings.SECURE_PROXY_SSL_HEADER
+    header = name.removeprefix("HTTP_").replace("_", "-").lower().encode()
+    found = headers.get(header, b"").decode("latin-1").split(",", 1)[0].strip()
+    return bool(found == value) if found else bool(scope["scheme"] == "https")
+
+
+def headers_of_every_answer(*, is_secure: bool) -> list[tuple[bytes, bytes]]:
+    """What Django's middleware adds to whatever the site answers."""
+    request = HttpRequest()
+    request._get_scheme = lambda: "https" if is_secure else "http"  # type: ignore[attr-defined]
+    response = HttpResponse()
+    del response["Content-Type"]
+    SecurityMiddleware(lambda _: response).process_response(request, response)
+    XFrameOptionsMiddleware(lambda _: response).process_response(request, response)
+    return [(name.lower().encode(), value.encode()) for name, value in response.items()]
+
+
+def again(raw: bytes, receive: Receive) -> Receive:
+    """A body that was read already, for the next to read."""
+    is_told = False
+
+    async def told() -> Message:
+        nonlocal is_told
+        if is_told:
+            return await receive()
+        is_told = True
+        return {"type": "http.request", "body": raw, "more_body": False}
+
+    return told
+
+
+async def respond(
+    send: Send, outcome: bytes | Refused, request_id: str, always: list[tuple[bytes, bytes]]
+) -> None:
+    if isinstance(outcome, Refused):
+        status, body = int(outcome.status), problem(outcome, request_id)
+        headers = [(b"content-type", CONTENT_TYPE.encode())]
+        headers += [(name.lower().encode(), value.encode()) for name, value in outcome.headers.items()]
+    else:
+        status, body, headers = 200, outcome, [(b"content-type", b"application/json")]
+    headers += [(b"content-length", b"%d" % len(body)), (b"x-request-id", request_id.encode()), *always]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def problem(refused: Refused, request_id: str) -> bytes:
+    with request_context.entered(request_id=request_id):
+        return msgspec.json.encode(
+            document(
+                status=refused.status,
+                code=refused.code,
+                detail=refused.message,
+                param=refused.param,
+                errors=refused.errors,
+            )
+        )

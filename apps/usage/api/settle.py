@@ -1,0 +1,161 @@
+"""A group of requests becomes one transaction: in a thread, in the tenant's schema, each request with its outcome.
+
+Nothing is taken on trust from an earlier request: the tenant with its clock and the keys are read anew for each
+group, so that a revoked key is refused from the next group on, by every process.
+"""
+
+import logging
+from asyncio import Future
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
+from psycopg_pool import PoolTimeout
+
+from apps.access.models import ApiKey, Scope
+from apps.access.services.api_keys import find_api_keys
+from apps.core import clock, schema
+from apps.core.errors import Refused
+from apps.tenants.models import Tenant
+from apps.tenants.selectors import tenant_by_host, tenant_by_slug
+from apps.usage.services import ingest as ingestion
+from apps.usage.wire import answer
+from apps.usage.wire.batch import Batch
+from apps.usage.wire.event import structs_as_dicts
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where a request knocks: a host without its port, and the slug that its key names."""
+
+    host: str
+    slug: str
+
+
+class Unavailable(Refused):
+    """Nothing is wrong with the request; sending it again is right and safe."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    headers = {"Retry-After": "1"}
+
+
+class Broken(Refused):
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+class NotAdmitted(Exception):
+    """The key is not valid at this door, or may not report usage. Which of them, the API's own classes say."""
+
+
+@dataclass(slots=True)
+class Report:
+    """One request. `future` belongs to the event loop in which somebody waits for `outcome`."""
+
+    key_hash: bytes
+    batch: Batch
+    name_all: bool
+    request_id: str
+    future: "Future[None]"
+    outcome: bytes | Refused | NotAdmitted | None = None
+
+
+def settle(door: Door, reports: Sequence[Report]) -> None:
+    """Give each report its outcome; raises nothing. Afterwards this thread may go on, or must `leave`.
+
+    A connection that was lost is replaced and the group tried once more: what had been committed all the same
+    is a duplicate then, which is a success. Any other failure may be the fault of one request, and so each is
+    tried on its own.
+    """
+    error = attempt(door, reports)
+    if error is not None and is_connection_lost(error):
+        log.warning("The connection to the database was lost: %s", error)
+        connection.close()
+        error = attempt(door, reports)
+    if error is None:
+        return
+    if len(reports) > 1 and not is_connection_lost(error):
+        log.warning("A group of %d requests failed and is tried one by one: %r", len(reports), error)
+        for report in reports:
+            settle(door, [report])
+        return
+    connection.close()
+    for report in reports:
+        if report.outcome is None:
+            report.outcome = failure(error, report)
+
+
+def attempt(door: Door, reports: Sequence[Report]) -> Exception | None:
+    try:
+        take_in(door, [report for report in reports if report.outcome is None])
+    except Exception as error:  # noqa: BLE001 - somebody waits for each of these requests
+        return error
+    return None
+
+
+def take_in(door: Door, reports: Sequence[Report]) -> None:
+    api_keys = admitted(door, {report.key_hash for report in reports})
+    welcome: list[Report] = []
+    for report in reports:
+        if may_report(api_keys.get(report.key_hash)):
+            welcome.append(report)
+        else:
+            report.outcome = NotAdmitted()
+    events = [event for report in welcome for event in report.batch.events]
+    verdicts = ingestion.ingest(events=structs_as_dicts(events), now=clock.now()) if events else []
+    start = 0
+    for report in welcome:
+        end = start + len(report.batch.events)
+        report.outcome = answer.encoded(report.batch, verdicts[start:end], name_all=report.name_all)
+        start = end
+
+
+def is_admitted(door: Door, key_hash: bytes) -> bool:
+    """Say whether a key may report usage here, and leave no connection behind."""
+    try:
+        return may_report(admitted(door, [key_hash]).get(key_hash))
+    finally:
+        leave()
+
+
+def admitted(door: Door, key_hashes: Collection[bytes]) -> dict[bytes, ApiKey]:
+    """Enter the tenant's schema and find its keys; none where the host is another tenant's."""
+    schema.enter_public()
+    tenant = tenant_at(door)
+    if tenant is None:
+        return {}
+    schema.enter_tenant(tenant)
+    return find_api_keys(hashes=key_hashes)
+
+
+def tenant_at(door: Door) -> Tenant | None:
+    if door.host in settings.PLATFORM_HOSTS:
+        return tenant_by_slug(door.slug)
+    tenant = tenant_by_host(door.host)
+    return tenant if tenant is not None and tenant.slug == door.slug else None
+
+
+def may_report(api_key: ApiKey | None) -> bool:
+    return api_key is not None and Scope.EVENTS_WRITE in api_key.scopes
+
+
+def leave() -> None:
+    """Give the connection back to the pool, and forget the tenant."""
+    schema.enter_public()
+    connection.close()
+
+
+def is_connection_lost(error: Exception) -> bool:
+    if not isinstance(error, OperationalError | InterfaceError) or isinstance(error.__cause__, PoolTimeout):
+        return False
+    return connection.connection is None or bool(connection.connection.closed)
+
+
+def failure(error: Exception, report: Report) -> Refused:
+    log.error("Request %s failed.", report.request_id, exc_info=error)
+    if isinstance(error, OperationalError | InterfaceError):
+        return Unavailable("unavailable", "The events could not be stored just now; send them again.")
+    return Broken("internal_error", "Something broke here. Quote the request_id when you report it.")
