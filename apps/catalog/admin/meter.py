@@ -118,7 +118,9 @@ class MeterAdmin(BackOfficeAdmin):
         shown = (
             "state", "event_shown", "measures", "dimensions_shown", "created_at_shown", "archived_at_shown",
         )  # fmt: skip
-        return shown if obj is None else ("code", *shown)
+        if obj is None:
+            return shown
+        return ("code", *shown) if self.may_define(request, obj) else ("code", *DEFINITION, *shown)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
