@@ -9,6 +9,9 @@ document.addEventListener("DOMContentLoaded", () => {
   const state = aside.querySelector("[data-state]");
   const aggregation = form?.querySelector("[name=aggregation]");
 
+  const help = Object.assign(document.createElement("div"), { className: "leading-relaxed mt-2 text-xs" });
+  aggregation?.parentElement.parentElement.append(help);
+
   // What is hidden is disabled too, so that it is not sent.
   function fit() {
     if (!aggregation) return;
@@ -19,9 +22,6 @@ document.addEventListener("DOMContentLoaded", () => {
       line.style.display = isShown ? "" : "none";
       line.querySelector("input").disabled = !isShown;
     }
-    const line = form.querySelector(".field-line.field-aggregation");
-    const help = line.querySelector("[data-help]") ?? line.appendChild(Object.assign(document.createElement("p"), { className: "ch-faint" }));
-    help.dataset.help = "";
     help.textContent = settings.help[aggregation.value] ?? "";
   }
 

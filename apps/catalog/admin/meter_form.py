@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from apps.catalog.admin.filter_lines import FilterLinesField
 from apps.catalog.admin.price_form import PlainDecimal
@@ -22,6 +23,7 @@ class MeterForm(forms.ModelForm):
     )
     display_unit_size = PlainDecimal(
         required=False,
+        initial=Decimal(1),
         label="Units in one of those",
         max_digits=48,
         decimal_places=18,
@@ -39,6 +41,7 @@ class MeterForm(forms.ModelForm):
             "value_expression": "or expression",
             "dimensions": "Grouped by",
         }
+        widgets = {"dimensions": UnfoldAdminTextInputWidget}
         help_texts = {
             "status": "A draft counts, and what it measures may still change. Prices need active ones."
         }
