@@ -13,9 +13,12 @@ from apps.catalog.admin.meter_words import Aggregation
 from apps.catalog.measure import Measurement, compile_measurement, dimension_text, fits
 from apps.catalog.services.meter_fields import problems_of_value
 from apps.core.admin.display import quantity_text
+from apps.core.text import is_storable
 
 NUMERIC = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 MAX_SAMPLE = 20_000
+# A number is written out in full to be shown.
+MAX_EXPONENT = 1000
 
 
 def typed_fields(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -43,6 +46,11 @@ def trial_of(fields: Mapping[str, Any], sample: str) -> dict[str, Any]:
     except ValueError as error:
         return {"wrong": [str(error)]}
     measurement = compile_measurement(meter_id=0, **fields)
+    try:
+        # Before the filters, as with an event: what is malformed is refused whether they hold or not.
+        read = reading(measurement, properties)
+    except ValueError as error:
+        return {"wrong": [str(error)]}
     refusing = next(
         (
             line_of(one)
@@ -53,10 +61,6 @@ def trial_of(fields: Mapping[str, Any], sample: str) -> dict[str, Any]:
     )
     if refusing:
         return {"skipped": refusing}
-    try:
-        read = reading(measurement, properties)
-    except ValueError as error:
-        return {"wrong": [str(error)]}
     return {
         "value": read,
         "operands": [(name, text_or_absent(properties.get(name))) for name in measurement.operands],
@@ -81,6 +85,11 @@ def properties_in(sample: str) -> dict[str, Any]:
         found = found["properties"]
     if not isinstance(found, dict):
         raise ValueError('The sample is an object of properties, like {"input_tokens": 1200}.')
+    for name, value in found.items():
+        if isinstance(value, str) and not is_storable(value):
+            raise ValueError(f"{name} holds a NUL or half of a surrogate pair.")
+        if isinstance(value, Decimal) and value.is_finite() and abs(value.adjusted()) > MAX_EXPONENT:
+            raise ValueError(f"{name} is out of range.")
     return found
 
 
@@ -89,8 +98,8 @@ def reading(measurement: Measurement, properties: Mapping[str, Any]) -> str:
     if measurement.aggregation == Aggregation.COUNT:
         return "1"
     if measurement.aggregation == Aggregation.UNIQUE_COUNT:
-        text = dimension_text(properties.get(measurement.value_property))
-        return f"“{text}”" if text else ""
+        value = properties.get(measurement.value_property)
+        return "" if value is None else f"“{dimension_text(value)}”"
     values = {name: number(name, properties.get(name)) for name in measurement.operands}
     if measurement.expression is None:
         value = values[measurement.value_property]
