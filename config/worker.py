@@ -1,6 +1,44 @@
 """How a worker of gunicorn serves HTTP."""
 
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn_worker import UvicornWorker
+
+
+class JoiningTransport:
+    """Sends what is written in one turn of the event loop in one piece: the head of an answer with its body.
+
+    Each piece is a call of the kernel and wakes the client; for small answers that is most of what they cost.
+    """
+
+    def __init__(self, transport: Any) -> None:
+        self.transport = transport
+        self.loop = asyncio.get_running_loop()
+        self.parts: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        if not self.parts:
+            self.loop.call_soon(self.flush)
+        self.parts.append(data)
+
+    def flush(self) -> None:
+        if self.parts:
+            self.transport.write(b"".join(self.parts))
+            self.parts.clear()
+
+    def close(self) -> None:
+        self.flush()
+        self.transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.transport, name)
+
+
+class Protocol(HttpToolsProtocol):
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(JoiningTransport(transport))  # type: ignore[arg-type]
 
 
 class Worker(UvicornWorker):
@@ -8,7 +46,7 @@ class Worker(UvicornWorker):
 
     CONFIG_KWARGS = {
         "loop": "uvloop",
-        "http": "httptools",
+        "http": Protocol,
         "ws": "none",
         "interface": "asgi3",
         "lifespan": "off",
