@@ -13,12 +13,19 @@ from typing import Any
 from django.db import connection
 
 from apps.usage.models import DimensionSet
-from apps.usage.selectors import pieces_of
+from apps.usage.selectors import HOUR_OF, QUANTITY, pieces_of
 
 READINGS = """
- CROSS JOIN LATERAL unnest(event.meter_ids, event.dimension_set_ids, event."values")
-    AS reading(meter_id, dimension_set_id, quantity)
+  JOIN usage_eventshape AS shape ON shape.id = event.shape_id
+ CROSS JOIN LATERAL unnest(shape.meter_ids, shape.dimension_set_ids, shape.positions)
+    AS reading(meter_id, dimension_set_id, position)
 """
+# Customer and hour are what the events' index knows.
+HOURS = f"{HOUR_OF.format('event')} BETWEEN {{part}}.starts_at - interval '1 hour' AND {{part}}.ends_at"
+PROPERTY = (
+    "coalesce(event.property_values::json ->> (array_position(shape.names, wanted.property) - 1),"
+    " shape.fixed::json ->> wanted.property)"
+)
 QUANTITIES = f"""
 WITH part AS (
     SELECT * FROM unnest(%(kinds)s::text[], %(labels)s::int[], %(customers)s::bigint[],
@@ -35,8 +42,9 @@ WITH part AS (
        AND total.meter_id = ANY(%(meters)s) AND total.bucket >= part.starts_at AND total.bucket < part.ends_at
      WHERE part.kind = 'hour'
     UNION ALL
-    SELECT part.label, reading.meter_id, reading.dimension_set_id, reading.quantity, 1
+    SELECT part.label, reading.meter_id, reading.dimension_set_id, {QUANTITY}, 1
       FROM part JOIN usage_usageevent AS event ON event.customer_id = part.customer_id
+       AND {HOURS.format(part="part")}
        AND event."timestamp" >= part.starts_at AND event."timestamp" < part.ends_at
       {READINGS}
      WHERE part.kind = 'event' AND reading.meter_id = ANY(%(meters)s)
@@ -46,13 +54,14 @@ SELECT label, meter_id, dimension_set_id, trim_scale(sum(quantity)), sum(event_c
 """
 UNIT_PRICES = f"""
 SELECT label, wanted.meter_id, property, dimension_set_id, unit_amount, trim_scale(sum(quantity)), count(*) FROM (
-    SELECT wanted.label, wanted.meter_id, wanted.property, reading.dimension_set_id, reading.quantity,
-           CASE WHEN event.properties ->> wanted.property ~ '^[0-9]{{1,18}}([.][0-9]{{1,18}})?$'
-                THEN trim_scale((event.properties ->> wanted.property)::numeric) END AS unit_amount
+    SELECT wanted.label, wanted.meter_id, wanted.property, reading.dimension_set_id, {QUANTITY} AS quantity,
+           CASE WHEN {PROPERTY} ~ '^[0-9]{{1,18}}([.][0-9]{{1,18}})?$'
+                THEN trim_scale(({PROPERTY})::numeric) END AS unit_amount
       FROM unnest(%(labels)s::int[], %(customers)s::bigint[], %(meters)s::bigint[], %(properties)s::text[],
                   %(starts)s::timestamptz[], %(ends)s::timestamptz[])
         AS wanted(label, customer_id, meter_id, property, starts_at, ends_at)
       JOIN usage_usageevent AS event ON event.customer_id = wanted.customer_id
+       AND {HOURS.format(part="wanted")}
        AND event."timestamp" >= wanted.starts_at AND event."timestamp" < wanted.ends_at
       {READINGS}
      WHERE reading.meter_id = wanted.meter_id
@@ -65,13 +74,14 @@ SELECT wanted.label, free.quantity
     AS wanted(label, customer_id, meter_id, sets, starts_at, ends_at, count, total)
  CROSS JOIN LATERAL (
     SELECT trim_scale(ordered.quantity) AS quantity, ordered.number FROM (
-        SELECT reading.quantity, row_number() OVER running AS number,
-               sum(reading.quantity) OVER running - reading.quantity AS before
+        SELECT {QUANTITY} AS quantity, row_number() OVER running AS number,
+               sum({QUANTITY}) OVER running - {QUANTITY} AS before
           FROM usage_usageevent AS event {READINGS}
-         WHERE event.customer_id = wanted.customer_id AND event."timestamp" >= wanted.starts_at
+         WHERE event.customer_id = wanted.customer_id AND {HOURS.format(part="wanted")}
+           AND event."timestamp" >= wanted.starts_at
            AND event."timestamp" < wanted.ends_at AND reading.meter_id = wanted.meter_id
            AND reading.dimension_set_id = ANY(string_to_array(wanted.sets, ',')::bigint[])
-        WINDOW running AS (ORDER BY event."timestamp", event.key)
+        WINDOW running AS (ORDER BY event."timestamp", event.event_id, shape.source)
     ) AS ordered
      WHERE (wanted.count IS NULL OR ordered.number <= wanted.count)
        AND (wanted.total IS NULL OR ordered.before <= wanted.total)

@@ -1,6 +1,8 @@
-"""What makes two events the same one."""
+"""What makes two events the same one, and what makes their contents the same."""
 
 import hashlib
+
+import xxhash
 
 
 def event_key(*, source: str, event_id: str) -> str:
@@ -9,3 +11,15 @@ def event_key(*, source: str, event_id: str) -> str:
     Texts of events hold no NUL, so the separator can't be forged. The time is no part of it.
     """
     return hashlib.blake2b(f"{source}\0{event_id}".encode(), digest_size=16).hexdigest()
+
+
+def content_of(*, event_name: str, customer: str, timestamp: int | None, properties: bytes) -> int:
+    """64 bits of a hash of what the client sent besides the identity, as PostgreSQL's signed bigint.
+
+    `timestamp` is in microseconds since 1970, and None when the client sent none: the time that the server
+    fills in is not the client's content. `properties` is canonical JSON. Two contents of one id that meet in
+    the hash by chance would make a contradiction look like a repeat; the first event stays in both cases.
+    """
+    text = f"{event_name}\0{customer}\0{timestamp}\0"
+    unsigned = xxhash.xxh3_64_intdigest(text.encode() + properties)
+    return unsigned - 0x10000000000000000 if unsigned & 0x8000000000000000 else unsigned

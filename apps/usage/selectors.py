@@ -12,17 +12,37 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import connection
-from django.db.models import TextField
-from django.db.models.functions import Cast
+from django.db.models import QuerySet
+from django.db.models.expressions import RawSQL
 
 from apps.core.errors import Missing
 from apps.usage.identity import event_key
-from apps.usage.models import UsageEvent
+from apps.usage.models import EventKey, UsageEvent
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
 Interval = tuple[datetime, datetime]
+
+
+# The readings of a customer's events in a period, by way of the index on customer and hour.
+HOUR_OF = "date_bin('1 hour', {}.\"timestamp\", '2000-01-01 00:00:00+00'::timestamptz)"
+READINGS = (
+    "FROM usage_usageevent AS event JOIN usage_eventshape AS shape ON shape.id = event.shape_id,"
+    " unnest(shape.meter_ids, shape.positions, shape.dimension_set_ids)"
+    " AS reading(meter_id, position, dimension_set_id)"
+    f" WHERE event.customer_id = %s AND {HOUR_OF.format('event')} BETWEEN %s AND %s"
+    ' AND event."timestamp" >= %s AND event."timestamp" < %s'
+)
+QUANTITY = (
+    "CASE WHEN reading.position < 0 THEN 1"
+    " ELSE (event.property_values::json ->> reading.position)::numeric END"
+)
+
+
+def in_hours(start: datetime, end: datetime) -> list[datetime]:
+    """The parameters of READINGS for a half-open period, after the customer."""
+    return [floor(start, HOUR), floor(end, HOUR), start, end]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +112,10 @@ def source_of(
             parameters += [customer_id, meter_ids, *interval]
     for interval in pieces.ragged:
         parts.append(
-            f"SELECT {label} AS label, reading.meter_id, reading.dimension_set_id, reading.quantity, 1 AS event_count"
-            ' FROM usage_usageevent AS event, unnest(event.meter_ids, event.dimension_set_ids, event."values")'
-            " AS reading(meter_id, dimension_set_id, quantity)"
-            ' WHERE event.customer_id = %s AND reading.meter_id = ANY(%s) AND event."timestamp" >= %s'
-            ' AND event."timestamp" < %s'
+            f"SELECT {label} AS label, reading.meter_id, reading.dimension_set_id, {QUANTITY} AS quantity,"
+            f" 1 AS event_count {READINGS} AND reading.meter_id = ANY(%s)"
         )
-        parameters += [customer_id, meter_ids, *interval]
+        parameters += [customer_id, *in_hours(*interval), meter_ids]
     return parts, parameters
 
 
@@ -199,16 +216,16 @@ class Part:
 
     @property
     def sql(self) -> str:
-        return (
-            ' FROM usage_usageevent AS event, unnest(event.meter_ids, event.dimension_set_ids, event."values")'
-            " AS reading(meter_id, dimension_set_id, quantity)"
-            " WHERE event.customer_id = %s AND reading.meter_id = %s AND reading.dimension_set_id = ANY(%s)"
-            ' AND event."timestamp" >= %s AND event."timestamp" < %s'
-        )
+        return f" {READINGS} AND reading.meter_id = %s AND reading.dimension_set_id = ANY(%s)"
 
     @property
     def parameters(self) -> list[Any]:
-        return [self.customer_id, self.meter_id, self.dimension_set_ids, self.start, self.end]
+        return [
+            self.customer_id,
+            *in_hours(self.start, self.end),
+            self.meter_id,
+            self.dimension_set_ids,
+        ]
 
 
 def quantities_by_unit_amount(part: Part, *, property_name: str) -> list[tuple[Decimal | None, Quantity]]:
@@ -216,11 +233,12 @@ def quantities_by_unit_amount(part: Part, *, property_name: str) -> list[tuple[D
 
     Reads the events of the part: the one query whose cost grows with their number.
     """
+    found = "coalesce(event.property_values::json ->> (array_position(shape.names, %s) - 1), shape.fixed::json ->> %s)"
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT unit_amount, trim_scale(sum(quantity)), count(*) FROM (SELECT reading.quantity,"
-            " CASE WHEN event.properties ->> %s ~ '^[0-9]{1,18}([.][0-9]{1,18})?$'"
-            f" THEN trim_scale((event.properties ->> %s)::numeric) END AS unit_amount{part.sql}) AS priced"
+            "SELECT unit_amount, trim_scale(sum(quantity)), count(*) FROM ("
+            "SELECT quantity, CASE WHEN text ~ '^[0-9]{1,18}([.][0-9]{1,18})?$' THEN trim_scale(text::numeric) END"
+            f" AS unit_amount FROM (SELECT {QUANTITY} AS quantity, {found} AS text{part.sql}) AS read) AS priced"
             " GROUP BY unit_amount ORDER BY unit_amount DESC NULLS LAST",
             [property_name, property_name, *part.parameters],
         )
@@ -233,9 +251,10 @@ def first_quantities(part: Part, *, count: int | None, total: Decimal | None) ->
     """What the first events of the part measured, in order of time: at most `count`, and as many as exceed `total`."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT trim_scale(quantity) FROM (SELECT reading.quantity, row_number() OVER running AS number,"
-            " sum(reading.quantity) OVER running - reading.quantity AS before"
-            f'{part.sql} WINDOW running AS (ORDER BY event."timestamp", event.key)) AS ordered'
+            "SELECT trim_scale(quantity) FROM (SELECT quantity, row_number() OVER running AS number,"
+            " sum(quantity) OVER running - quantity AS before"
+            f" FROM (SELECT {QUANTITY} AS quantity, event.timestamp AS at, event.event_id, shape.source"
+            f"{part.sql}) AS read WINDOW running AS (ORDER BY at, event_id, source)) AS ordered"
             " WHERE (%s::bigint IS NULL OR number <= %s) AND (%s::numeric IS NULL OR before <= %s) ORDER BY number",
             [*part.parameters, count, count, total, total],
         )
@@ -243,13 +262,26 @@ def first_quantities(part: Part, *, count: int | None, total: Decimal | None) ->
 
 
 def event_by_identity(*, event_id: str, source: str = "") -> UsageEvent:
-    """The event with its properties as JSON text in `properties_text`: parsed, their numbers would become floats.
-
-    Raises `Missing` event_not_found.
-    """
-    key = event_key(source=source, event_id=event_id)
-    events = UsageEvent.objects.select_related("customer").defer("properties")
-    event = events.annotate(properties_text=Cast("properties", TextField())).filter(key=key).first()
+    """The event with its shape and customer. Raises `Missing` event_not_found."""
+    missing = Missing("event_not_found", f"No event {event_id!r} has been accepted.")
+    key = EventKey.objects.filter(key=event_key(source=source, event_id=event_id)).first()
+    if key is None or key.customer_id is None:
+        raise missing
+    events = UsageEvent.objects.select_related("customer", "shape").filter(
+        customer_id=key.customer_id, timestamp=key.timestamp, event_id=event_id, shape__source=source
+    )
+    event = events.extra(
+        where=[HOUR_OF.format("usage_usageevent") + " = %s"], params=[floor(key.timestamp, HOUR)]
+    ).first()
     if event is None:
-        raise Missing("event_not_found", f"No event {event_id!r} has been accepted.")
+        raise missing
     return event
+
+
+def latest_events(customer_id: int) -> QuerySet[UsageEvent]:
+    """A customer's events, the latest first, with their shapes; to be sliced.
+
+    By hour first: that is the order of the index, so that only the events of a few hours are read and sorted.
+    """
+    events = UsageEvent.objects.filter(customer_id=customer_id).select_related("shape", "customer")
+    return events.order_by(RawSQL(HOUR_OF.format("usage_usageevent"), ()).desc(), "-timestamp", "event_id")

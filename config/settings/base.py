@@ -152,6 +152,8 @@ USE_THOUSAND_SEPARATOR = True
 # POST /api/v1/events answers 413 above this many bytes, before and after decompression, and this many events.
 INGESTION_MAX_BYTES = int(os.environ.get("INGESTION_MAX_BYTES") or 1024 * 1024)
 INGESTION_MAX_EVENTS = int(os.environ.get("INGESTION_MAX_EVENTS") or 1000)
+# How old an event may be, for tenants that have no limit of their own.
+INGESTION_BACKDATING_DAYS = 35
 # Small requests of one tenant that wait for each other are stored together, up to so much in one transaction.
 INGESTION_GROUP_EVENTS = 1000
 INGESTION_GROUP_REQUESTS = 64
@@ -161,6 +163,8 @@ INGESTION_GROUPS_AT_ONCE = 2
 INGESTION_HELD_BYTES = max(64 * 1024 * 1024, 4 * INGESTION_MAX_BYTES)
 # A body that is still not complete after so many seconds is given up (408).
 INGESTION_BODY_SECONDS = 30
+# Events a second that a key without a limit of its own may report; none where this is not set.
+INGESTION_RATE_LIMIT = int(os.environ.get("INGESTION_RATE_LIMIT") or 0) or None
 DATA_UPLOAD_MAX_MEMORY_SIZE = max(5 * 1024 * 1024, INGESTION_MAX_BYTES)
 
 REST_FRAMEWORK = {

@@ -17,3 +17,5 @@ STORAGES = {
 DATABASES = {"default": {**DATABASE, "CONN_MAX_AGE": 0}}
 CELERY_TASK_ALWAYS_EAGER = False
 CELERY_BROKER_URL = "memory://"
+# Tests name their dates; the limit for backdating has tests of its own.
+INGESTION_BACKDATING_DAYS = 100 * 365

@@ -227,7 +227,7 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_events(
         ]
 
     report(*batch(2, "warm"))  # dimension sets exist from here on
-    with django_assert_num_queries(11) as few:
+    with django_assert_num_queries(17) as few:
         report(*batch(2, "few"))
     with django_assert_num_queries(len(few)):
         report(*batch(1000, "many"))

@@ -24,13 +24,11 @@ def rollup_totals(table: str) -> Totals:
 def scanned_totals(unit: str) -> Totals:
     """The same from the events themselves, added up in Python."""
     found: Totals = {}
-    for event in UsageEvent.objects.all():
+    for event in UsageEvent.objects.select_related("shape"):
         bucket = event.timestamp.replace(minute=0, second=0, microsecond=0)
         if unit == "day":
             bucket = bucket.replace(hour=0)
-        for meter_id, value, set_id in zip(
-            event.meter_ids, event.values, event.dimension_set_ids, strict=True
-        ):
+        for meter_id, set_id, value in event.readings:
             key = (event.customer_id, meter_id, set_id, bucket)
             quantity, count = found.get(key, (Fraction(0), 0))
             found[key] = (quantity + Fraction(value), count + 1)

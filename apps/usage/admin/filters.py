@@ -18,7 +18,7 @@ class MeterFilter(DropdownFilter):
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         value = self.value() or ""
         return (
-            queryset.filter(meter_ids__contains=[int(value)])
+            queryset.filter(shape__meter_ids__contains=[int(value)])
             if value.isdecimal() and len(value) < 19
             else queryset
         )
@@ -33,4 +33,4 @@ class EventNameFilter(DropdownFilter):
         return [(name, name) for name in names]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        return queryset.filter(event_name=self.value()) if self.value() else queryset
+        return queryset.filter(shape__event_name=self.value()) if self.value() else queryset

@@ -5,35 +5,31 @@ from typing import Any
 from django.http import HttpRequest
 
 from apps.catalog.models import Meter
-from apps.core.admin.display import quantity_text
 from apps.core.admin.registry import COUNTED_AT_MOST, Panel, register_count, register_panel
 from apps.customers.models import Customer
+from apps.usage.admin.usage_event import shown
 from apps.usage.models import DimensionSet, QuarantinedEvent, UsageEvent
+from apps.usage.selectors import latest_events
 
 SHOWN = 6
 
 
 def events_of(request: HttpRequest, customer: Customer) -> dict[str, Any]:
-    return {
-        "events": list(UsageEvent.objects.filter(customer=customer).order_by("-timestamp")[:SHOWN]),
-        "customer": customer,
-    }
+    return {"events": list(latest_events(customer.pk)[:SHOWN]), "customer": customer}
 
 
 def readings_of(request: HttpRequest, event: UsageEvent) -> dict[str, Any]:
     """What each meter read off the event, as it was when the event came in: meters come and go."""
-    meters = Meter.objects.in_bulk(event.meter_ids)
-    dimensions = DimensionSet.objects.in_bulk(event.dimension_set_ids)
+    meters = Meter.objects.in_bulk(event.shape.meter_ids)
+    dimensions = DimensionSet.objects.in_bulk(event.shape.dimension_set_ids)
     return {
         "readings": [
             {
                 "meter": meters.get(meter_id),
-                "value": quantity_text(value),
+                "value": shown(value),
                 "dimensions": dimensions.get(set_id),
             }
-            for meter_id, value, set_id in zip(
-                event.meter_ids, event.values, event.dimension_set_ids, strict=True
-            )
+            for meter_id, set_id, value in event.readings
         ]
     }
 

@@ -1,5 +1,7 @@
 """Usage events: facts, read only. The table may hold hundreds of millions of rows, so nothing here counts them."""
 
+from decimal import Decimal, InvalidOperation
+
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
@@ -11,7 +13,7 @@ from apps.core.admin.display import code, instant_column, pairs, quantity_text
 from apps.core.admin_sites import tenant_site
 from apps.usage.admin.filters import EventNameFilter, MeterFilter
 from apps.usage.identity import event_key
-from apps.usage.models import UsageEvent
+from apps.usage.models import EventKey, UsageEvent
 
 
 class UsageEventAdmin(FactAdmin):
@@ -22,7 +24,7 @@ class UsageEventAdmin(FactAdmin):
         MeterFilter,
         ("timestamp", RangeDateTimeFilter),
     )
-    list_select_related = ("customer",)
+    list_select_related = ("customer", "shape")
     search_fields = ("event_id",)
     search_help_text = "Exact event ID, or source and ID as source/ID"
     ordering = ("-timestamp",)
@@ -39,7 +41,7 @@ class UsageEventAdmin(FactAdmin):
     timestamp_shown = instant_column("timestamp", "Time")
     received_at_shown = instant_column("received_at", "Received")
 
-    @display(description="Event", ordering="event_name")
+    @display(description="Event")
     def event_shown(self, event: UsageEvent) -> str:
         return code(event.event_name)
 
@@ -50,7 +52,7 @@ class UsageEventAdmin(FactAdmin):
     @display(description="Counted")
     def counted(self, event: UsageEvent) -> str:
         """In the list: the values alone, by the order of the event's meters."""
-        return " · ".join(quantity_text(value) for value in event.values)
+        return " · ".join(shown(value) for _, _, value in event.readings)
 
     @display(description="Properties")
     def properties_shown(self, event: UsageEvent) -> str:
@@ -66,7 +68,20 @@ class UsageEventAdmin(FactAdmin):
         cuts = [index for index, letter in enumerate(term) if letter == "/"]
         keys = [event_key(source="", event_id=term)]
         keys += [event_key(source=term[:cut], event_id=term[cut + 1 :]) for cut in cuts]
-        return queryset.filter(key__in=keys), False
+        places = EventKey.objects.filter(key__in=keys, customer_id__isnull=False)
+        found = queryset.none()
+        for place in places:
+            assert place.customer_id is not None
+            found |= queryset.filter(customer_id=place.customer_id, timestamp=place.timestamp)
+        return found, False
+
+
+def shown(value: str) -> str:
+    """A number as people read it; what a unique count reads is text and stays as it is."""
+    try:
+        return quantity_text(Decimal(value))
+    except InvalidOperation:
+        return value
 
 
 tenant_site.register(UsageEvent, UsageEventAdmin)

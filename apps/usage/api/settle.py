@@ -16,6 +16,7 @@ from psycopg_pool import PoolTimeout
 
 from apps.access.models import ApiKey, Scope
 from apps.access.services.api_keys import find_api_keys
+from apps.access.services.rate_limit import limit_of, take
 from apps.core import clock, schema
 from apps.core.errors import Refused
 from apps.tenants.models import Tenant
@@ -61,6 +62,7 @@ class Report:
     request_id: str
     future: "Future[None]"
     outcome: bytes | Refused | NotAdmitted | None = None
+    is_paid: bool = False
 
 
 def settle(door: Door, reports: Sequence[Report]) -> None:
@@ -97,13 +99,7 @@ def attempt(door: Door, reports: Sequence[Report]) -> Exception | None:
 
 
 def take_in(door: Door, reports: Sequence[Report]) -> None:
-    api_keys = admitted(door, {report.key_hash for report in reports})
-    welcome: list[Report] = []
-    for report in reports:
-        if may_report(api_keys.get(report.key_hash)):
-            welcome.append(report)
-        else:
-            report.outcome = NotAdmitted()
+    welcome = admit(door, reports)
     events = [event for report in welcome for event in report.batch.events]
     verdicts = ingestion.ingest(events=structs_as_dicts(events), now=clock.now()) if events else []
     start = 0
@@ -111,6 +107,39 @@ def take_in(door: Door, reports: Sequence[Report]) -> None:
         end = start + len(report.batch.events)
         report.outcome = answer.encoded(report.batch, verdicts[start:end], name_all=report.name_all)
         start = end
+
+
+def admit(door: Door, reports: Sequence[Report]) -> list[Report]:
+    """Enter the tenant's schema; who may not come in, or not yet, has an outcome then."""
+    of_key: dict[bytes, list[Report]] = {}
+    for report in reports:
+        of_key.setdefault(report.key_hash, []).append(report)
+    api_keys = admitted(door, of_key)
+    for key_hash, same in of_key.items():
+        api_key = api_keys.get(key_hash)
+        if api_key is not None and may_report(api_key):
+            pay(api_key, [report for report in same if not report.is_paid])
+        else:
+            for report in same:
+                report.outcome = NotAdmitted()
+    return [report for report in reports if report.outcome is None]
+
+
+def pay(api_key: ApiKey, reports: Sequence[Report]) -> None:
+    """Take all from the key's bucket at once. When that is too much, who came first is served first."""
+    if limit_of(api_key) is None or not reports:
+        return
+    try:
+        take(api_key=api_key, events=sum(report.batch.size for report in reports))
+    except Refused as refused:
+        if len(reports) == 1:
+            reports[0].outcome = refused
+        else:
+            for report in reports:
+                pay(api_key, [report])
+    else:
+        for report in reports:
+            report.is_paid = True
 
 
 def is_admitted(door: Door, key_hash: bytes) -> bool:

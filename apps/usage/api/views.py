@@ -1,7 +1,7 @@
 """/events and a customer's live usage"""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -9,7 +9,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.access.models import Scope
+from apps.access.models import ApiKey, Scope
+from apps.access.services import rate_limit
 from apps.catalog.selectors import meters_in_use
 from apps.core import clock
 from apps.core.periods import calendar_month
@@ -44,6 +45,7 @@ class Events(APIView):
     )
     def post(self, request: Request) -> Response:
         batch = events_of(request)
+        rate_limit.take(api_key=cast(ApiKey, request.auth), events=batch.size)
         verdicts = ingestion.ingest(events=structs_as_dicts(batch.events), now=clock.now())
         name_all = request.query_params.get("results") == "all"
         return Response(answer.document(batch, verdicts, name_all=name_all))

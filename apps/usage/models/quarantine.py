@@ -15,7 +15,7 @@ class QuarantinedEvent(models.Model):
         REPLAYED = "replayed", "Replayed"
 
     key = models.UUIDField(unique=True, editable=False)
-    content_hash = models.UUIDField(editable=False)
+    content = models.BigIntegerField(editable=False)
     source = models.CharField(max_length=255, blank=True)
     event_id = models.CharField("event ID", max_length=255)
     event_name = models.CharField("event", max_length=127)

@@ -19,7 +19,12 @@ class DimensionSet(models.Model):
 
 
 class Rollup(models.Model):
-    """The total of one customer, meter and dimension set in the bucket that begins at `bucket` (UTC)."""
+    """The total of one customer, meter and dimension set in the bucket that begins at `bucket` (UTC).
+
+    `quantity` is what the meter's aggregation makes of the bucket alone: a sum, the largest, smallest or latest
+    value, for a time-weighted sum the level times seconds between its first and its last event. The columns
+    behind are for latest values and time-weighted sums; unique counts have rows of their own besides.
+    """
 
     customer_id = models.BigIntegerField()
     meter_id = models.BigIntegerField()
@@ -27,6 +32,11 @@ class Rollup(models.Model):
     bucket = models.DateTimeField()
     quantity = QuantityField()
     event_count = models.BigIntegerField()
+    first_at = models.DateTimeField(null=True)
+    last_at = models.DateTimeField(null=True)
+    # Of two events at one instant the one with the larger key is the later: any fixed rule will do.
+    last_key = models.UUIDField(null=True)
+    last_value = QuantityField(null=True)
 
     class Meta:
         abstract = True
@@ -46,3 +56,31 @@ class RollupDay(Rollup):  # noqa: DJ008 - it has no name, only a key
     class Meta:
         verbose_name = "daily total"
         indexes = [models.Index(fields=["bucket"], name="usage_rollupday_bucket")]
+
+
+class UniqueValue(models.Model):
+    """One value that a unique count has seen in a bucket. `value_hash` is a 128-bit hash of its text."""
+
+    customer_id = models.BigIntegerField()
+    meter_id = models.BigIntegerField()
+    dimension_set_id = models.BigIntegerField()
+    bucket = models.DateTimeField()
+    value_hash = models.UUIDField()
+    event_count = models.BigIntegerField()
+
+    class Meta:
+        abstract = True
+
+
+class UniqueHour(UniqueValue):  # noqa: DJ008 - it has no name, only a key
+    pk = models.CompositePrimaryKey("customer_id", "meter_id", "bucket", "dimension_set_id", "value_hash")
+
+    class Meta:
+        verbose_name = "hourly unique value"
+
+
+class UniqueDay(UniqueValue):  # noqa: DJ008 - it has no name, only a key
+    pk = models.CompositePrimaryKey("customer_id", "meter_id", "bucket", "dimension_set_id", "value_hash")
+
+    class Meta:
+        verbose_name = "daily unique value"

@@ -1,87 +1,60 @@
-"""What a well-formed event counts for: which customer, which meters, with what values and dimensions."""
+"""What a well-formed event counts for: which meters, with what values and dimensions."""
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
+from apps.catalog.measure import Measurement, dimension_text, fits
 from apps.catalog.models import Meter
-from apps.usage.models import QuarantinedEvent
-from apps.usage.services.validate import ParsedEvent, metered_value
+from apps.usage.services.validate import Rejection, metered_value
 
-Reason = QuarantinedEvent.Reason
-MAX_DIMENSION = 255
+__all__ = ["Reading", "dimension_text", "readings_of"]
+
+ONE = Decimal(1)
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one meter reads off one event. `dimensions` are the values of the meter's dimensions, in its order."""
+    """What one meter reads off one event. `value` is a number, or for a unique count a text."""
 
-    meter_id: int
-    value: Decimal
+    measurement: Measurement
+    value: Decimal | str
     dimensions: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Countable:
-    """An event that can be accepted: its customer exists and at least one meter reads something off it."""
-
-    event: ParsedEvent
-    customer_id: int
-    readings: list[Reading]
-
-
-@dataclass(frozen=True, slots=True)
-class Uncountable:
-    """A well-formed event that has to wait for staff."""
-
-    event: ParsedEvent
-    reason: Reason
-
-
-@dataclass(frozen=True, slots=True)
-class Catalog:
-    """The look-ups of one batch."""
-
-    customers: dict[str, int]
-    meters: dict[str, list[Meter]]
-
-
-def decide(event: ParsedEvent, catalog: Catalog) -> Countable | Uncountable:
+def readings_of(properties: dict[str, Any], measurements: list[Measurement]) -> list[Reading]:
     """Raises `Rejection` when a metered property holds no number.
 
-    Values are checked before the customer is: a malformed event would only be malformed again after a replay.
-    A meter whose property is absent reads nothing; if none reads anything, somebody has to look.
+    A meter whose property is absent, or whose filters don't hold, reads nothing. Values are looked at whether
+    the filters hold or not: what is malformed must not depend on what else an event says.
     """
-    meters = catalog.meters.get(event.event_name, [])
-    readings = [reading for meter in meters if (reading := read(event, meter)) is not None]
-    customer_id = catalog.customers.get(event.customer)
-    if customer_id is None:
-        return Uncountable(event, Reason.UNKNOWN_CUSTOMER)
-    if not meters:
-        return Uncountable(event, Reason.UNKNOWN_METER)
-    if not readings:
-        return Uncountable(event, Reason.MISSING_VALUE)
-    return Countable(event, customer_id, readings)
+    found = []
+    for one in measurements:
+        value = value_of(properties, one)
+        if value is not None and one.matches(properties):
+            dimensions = tuple((name, dimension_text(properties.get(name))) for name in one.dimensions)
+            found.append(Reading(one, value, dimensions))
+    return found
 
 
-def read(event: ParsedEvent, meter: Meter) -> Reading | None:
-    if meter.aggregation == Meter.Aggregation.COUNT:
-        value: Decimal | None = Decimal(1)
-    else:
-        value = metered_value(event.properties.get(meter.value_property), meter.value_property)
+def value_of(properties: dict[str, Any], measurement: Measurement) -> Decimal | str | None:
+    if measurement.aggregation == Meter.Aggregation.COUNT:
+        return ONE
+    name = measurement.value_property
+    if measurement.aggregation == Meter.Aggregation.UNIQUE_COUNT:
+        text = properties.get(name)
+        return None if text is None else dimension_text(text)
+    if measurement.expression is None:
+        return metered_value(properties.get(name), name)
+    operands = {name: metered_value(properties.get(name), name) for name in measurement.operands}
+    value = measurement.expression.evaluate(operands)
     if value is None:
         return None
-    properties = event.properties
-    return Reading(
-        meter.pk, value, tuple((name, dimension_text(properties.get(name))) for name in meter.dimensions)
-    )
-
-
-def dimension_text(value: object) -> str:
-    """Dimension values are text; what is absent is the empty text. Structures have no business being grouped by."""
-    if value is None or isinstance(value, dict | list):
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, Decimal):
-        return format(value, "f")[:MAX_DIMENSION]
-    return str(value)[:MAX_DIMENSION]
+    if not fits(value):
+        raise Rejection(
+            "value_out_of_range",
+            "/properties",
+            f"{measurement.expression.text} gives {value:f}; a reading lies between 0 and 10^19, with at most"
+            " 18 decimals.",
+        )
+    return value

@@ -1,191 +1,262 @@
 """Take in a batch of events: a verdict for each, everything stored and added up in one transaction.
 
-The number of queries does not depend on the number of events. Rows are written in the order of their keys,
+The number of statements does not depend on the number of events. Rows are written in the order of their keys,
 and tables always in the same order, so that two batches wait for each other. Should they deadlock all the
-same, one of them starts anew.
+same, one of them starts anew. Rollups come last: the rows of a busy customer are held only until the commit.
 """
 
-from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import OperationalError, connection, transaction
 from psycopg.errors import DeadlockDetected
 
-from apps.catalog.selectors import meters_by_event_name
-from apps.customers.selectors import customer_ids_by_reference
-from apps.usage.models import QuarantinedEvent
-from apps.usage.services import store
-from apps.usage.services.decide import Catalog, Countable, Uncountable, decide
-from apps.usage.services.validate import ParsedEvent, Rejection, parse_event
+from apps.core import lookups
+from apps.usage.services import health, rollups, store, verdicts
+from apps.usage.services.careful import CarefullyRead, Learned, Uncountable, read_carefully
+from apps.usage.services.memory import Memory, recall
+from apps.usage.services.partitions import ensure_partitions
+from apps.usage.services.reading import Row, read_fast
+from apps.usage.services.validate import (
+    EARLIEST,
+    MAX_FUTURE,
+    ParsedEvent,
+    Rejection,
+    instant_of,
+    micros_of,
+    parse_event,
+)
+from apps.usage.services.verdicts import Verdict
+from apps.usage.wire.event import WireEvent
 
-Reason = QuarantinedEvent.Reason
+__all__ = ["Verdict", "ingest", "settle"]
+
 DEADLOCK_RETRIES = 3
+NOTHING_LEARNED = Learned({}, [], {})
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What became of one event of the batch. `code`, `param` and `message` are empty when there is nothing to tell."""
-
-    index: int
-    id: str | None
-    status: str
-    code: str = ""
-    param: str = ""
-    message: str = ""
-
-
-def ingest(*, events: list[Any], now: datetime) -> list[Verdict]:
-    """Store a batch of decoded events; one verdict for each, in their order.
+def ingest(*, events: list[Any], now: datetime, earliest: datetime | None = None) -> list[Verdict]:
+    """Store a batch of events (`WireEvent`s or decoded JSON); one verdict for each, in their order.
 
     Durable when it returns, unless it is called inside a transaction. Of two events with one id the first
-    counts; the other is a duplicate (same content) or a conflict (another content).
+    counts; the other is a duplicate (same content) or a conflict (another content). `earliest` takes the place
+    of the tenant's limit for backdating.
     """
-    verdicts: dict[int, Verdict] = {}
-    parsed: list[ParsedEvent] = []
-    for index, raw in enumerate(events):
-        try:
-            parsed.append(parse_event(raw, index=index, now=now))
-        except Rejection as rejection:
-            given = raw.get("id") if isinstance(raw, dict) else None
-            verdicts[index] = rejected(index, given if isinstance(given, str) else None, rejection)
-    if parsed:
-        verdicts |= settle_patiently(parsed, now=now)
-    return [verdicts[index] for index in range(len(events))]
+    return patiently(Batch(events, [], now, earliest))
 
 
-def settle_patiently(parsed: list[ParsedEvent], *, now: datetime) -> dict[int, Verdict]:
+def settle(*, parsed: list[ParsedEvent], now: datetime) -> list[Verdict]:
+    """The same for well-formed events, at whatever time they lie."""
+    return patiently(Batch([], parsed, now, None))
+
+
+class Batch:
+    """The events of one transaction: `events` as they came, or `parsed` ones."""
+
+    def __init__(
+        self, events: list[Any], parsed: list[ParsedEvent], now: datetime, earliest: datetime | None
+    ) -> None:
+        self.events = events
+        self.parsed = parsed
+        self.now = now
+        self.earliest = earliest
+
+    def __len__(self) -> int:
+        return len(self.events) or len(self.parsed)
+
+
+def patiently(batch: Batch) -> list[Verdict]:
     """Rows are locked in one order, so deadlocks are rare; PostgreSQL ends one by failing a batch, which is
-    then settled anew. Inside a transaction of the caller's nothing can be tried again.
+    then taken anew. Inside a transaction of the caller's nothing can be tried again.
     """
     for _ in range(DEADLOCK_RETRIES):
         try:
-            return settle(parsed, now=now)
+            return take(batch)
         except OperationalError as error:
             if connection.in_atomic_block or not isinstance(error.__cause__, DeadlockDetected):
                 raise
-    return settle(parsed, now=now)
+    return take(batch)
 
 
-@transaction.atomic
-def settle(parsed: list[ParsedEvent], *, now: datetime) -> dict[int, Verdict]:
-    """Decide on well-formed events and store them.
-
-    Order of the writes: events, quarantine, rollups. An event that waited in quarantine counts at the time it
-    first came with, whoever brings it back: a retry without a timestamp must not move it to another period.
-    """
-    catalog = Catalog(
-        customers=customer_ids_by_reference({event.customer for event in parsed}),
-        meters=meters_by_event_name(),
-    )
-    verdicts: dict[int, Verdict] = {}
-    first_of_key: dict[str, Countable | Uncountable] = {}
-    repeats: list[Countable | Uncountable] = []
-    for event in parsed:
-        try:
-            decided = decide(event, catalog)
-        except Rejection as rejection:
-            verdicts[event.index] = rejected(event.index, event.event_id, rejection)
-            continue
-        if first_of_key.setdefault(event.key, decided) is not decided:
-            repeats.append(decided)
-
-    waited = store.quarantined_contents(first_of_key)
-    in_quarantine = {key: content for key, (content, _) in waited.items()}
-    fresh = [
-        as_it_came(one, waited)
-        for one in first_of_key.values()
-        if in_quarantine.get(one.event.key, one.event.content_hash) == one.event.content_hash
-    ]
-    accepted = store.insert_events([one for one in fresh if isinstance(one, Countable)], received_at=now)
-    # What the database holds under each key that was not inserted just now.
-    stored = store.stored_contents([key for key in first_of_key if key not in accepted])
-    waiting = store.insert_quarantined(
-        [one for one in fresh if isinstance(one, Uncountable) and one.event.key not in stored],
-        received_at=now,
-    )
-    store.mark_replayed([key for key in accepted if key in in_quarantine], now=now)
-    store.add_to_rollups(accepted.values())
-
-    held = {**in_quarantine, **waiting, **stored}
-    for key, one in first_of_key.items():
-        event = one.event
-        if key in accepted:
-            verdicts[event.index] = Verdict(event.index, event.event_id, "accepted")
-        else:
-            verdicts[event.index] = known(one, stored=stored, held=held)
-    for one in repeats:
-        event = one.event
-        if event.key in accepted:
-            verdicts[event.index] = repeated(event, first_of_key[event.key].event.content_hash)
-        else:
-            verdicts[event.index] = known(one, stored=stored, held=held)
-    return verdicts
+def take(batch: Batch) -> list[Verdict]:
+    """First as if every id were new, which most are. When one is not, again and carefully."""
+    if not len(batch):
+        return []
+    may_remember = lookups.may_remember()
+    try:
+        return attempt(batch, may_remember=may_remember, is_hopeful=True)
+    except store.TakenError:
+        return attempt(batch, may_remember=may_remember, is_hopeful=False)
 
 
-def as_it_came(
-    one: Countable | Uncountable, waited: dict[str, tuple[str, datetime]]
-) -> Countable | Uncountable:
-    if one.event.key not in waited:
-        return one
-    _, timestamp = waited[one.event.key]
-    return replace(one, event=replace(one.event, timestamp=timestamp))
+def attempt(batch: Batch, *, may_remember: bool, is_hopeful: bool) -> list[Verdict]:
+    with transaction.atomic():
+        memory = recall(begin(), may_remember=may_remember)
+        outcome = settle_in(batch, memory, is_hopeful=is_hopeful and not memory.expects_repeats)
+    if may_remember:
+        outcome.learned.put_into(memory)
+        memory.expects_repeats = outcome.has_repeats
+    return outcome.verdicts
 
 
-def rejected(index: int, event_id: str | None, rejection: Rejection) -> Verdict:
-    return Verdict(
-        index, event_id, "rejected", rejection.code, f"/events/{index}{rejection.param}", rejection.message
-    )
+def begin() -> int:
+    """Share the lock of all batches, and read the version of what processes remember."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT usage_begin()")
+        version: int = cursor.fetchone()[0]
+        return version
 
 
-def known(one: Countable | Uncountable, *, stored: dict[str, str], held: dict[str, str]) -> Verdict:
-    """An event whose id is taken, and which was not accepted just now: it waits, is a retry, or contradicts."""
-    content = held[one.event.key]
-    is_waiting = one.event.key not in stored and content == one.event.content_hash
-    if is_waiting and isinstance(one, Uncountable):
-        return quarantined(one.event, one.reason)
-    return repeated(one.event, content)
+class Outcome:
+    def __init__(self, verdicts: list[Verdict], learned: Learned, *, has_repeats: bool) -> None:
+        self.verdicts = verdicts
+        self.learned = learned
+        self.has_repeats = has_repeats
 
 
-def repeated(event: ParsedEvent, stored_content: str) -> Verdict:
-    """The id is known: a retry of the same content is a success, another content is not taken."""
-    if stored_content == event.content_hash:
-        return Verdict(
-            event.index, event.event_id, "duplicate", "duplicate", message="This event is known already."
+def settle_in(batch: Batch, memory: Memory, *, is_hopeful: bool) -> Outcome:
+    """Order of the writes: keys, events, quarantine, rollups, counters."""
+    found: dict[int, Verdict] = {}
+    rows, carefully = read(batch, memory, found)
+    waiting = carefully.waiting if carefully else []
+    learned = carefully.learned if carefully else NOTHING_LEARNED
+    rows, waiting, repeats = firsts_of(rows, waiting)
+    if is_hopeful and not waiting and not repeats:
+        accepted = rows
+        ensure_partitions_for(rows)
+        if rows:
+            store.insert_all(rows, received_at=batch.now)
+        has_repeats = False
+    else:
+        accepted, has_repeats = insert_carefully(rows, waiting, repeats, found, now=batch.now)
+    for row in accepted:
+        found[row.position] = Verdict(row.position, row.event_id.decode(), "accepted")
+    rollups.add(accepted)
+    answers = [found[index] for index in range(len(batch))]
+    health.count(answers, accepted, now=batch.now)
+    return Outcome(answers, learned, has_repeats=has_repeats)
+
+
+def read(batch: Batch, memory: Memory, found: dict[int, Verdict]) -> tuple[list[Row], CarefullyRead | None]:
+    """Rows of all events that count; what is malformed gets its verdict."""
+    rows: list[Row] = []
+    parsed = batch.parsed
+    if batch.events:
+        earliest = max(EARLIEST, batch.earliest or batch.now - memory.backdating)
+        latest = batch.now + MAX_FUTURE
+        rows, left = read_fast(
+            batch.events, memory, now=batch.now, earliest=micros_of(earliest), latest=micros_of(latest)
         )
-    return Verdict(
-        event.index,
-        event.event_id,
-        "conflict",
-        "id_conflict",
-        f"/events/{event.index}/id",
-        "Another event has this id already, with other content; the first one stays. Give each event its own id.",
+        parsed = []
+        for index in left:
+            raw = batch.events[index]
+            try:
+                parsed.append(parse_event(raw, index=index, now=batch.now, earliest=earliest))
+            except Rejection as rejection:
+                found[index] = verdicts.rejected(index, id_of(raw), rejection)
+    if not parsed:
+        return rows, None
+    carefully = read_carefully(parsed, memory)
+    for event, why in carefully.rejected:
+        found[event.index] = verdicts.rejected(event.index, event.event_id, why)
+    return rows + carefully.rows, carefully
+
+
+def id_of(raw: Any) -> str | None:
+    given = raw.id if isinstance(raw, WireEvent) else raw.get("id") if isinstance(raw, dict) else None
+    return given if isinstance(given, str) else None
+
+
+def firsts_of(
+    rows: list[Row], waiting: list[Uncountable]
+) -> tuple[list[Row], list[Uncountable], list[Row | Uncountable]]:
+    """The first of each key in the order of keys, and the others in the order of the batch."""
+    if not waiting and len({row.key for row in rows}) == len(rows):
+        rows.sort()
+        return rows, waiting, []
+    every: list[Row | Uncountable] = [*rows, *waiting]
+    every.sort(key=index_of)
+    first: dict[bytes, Row | Uncountable] = {}
+    repeats = [one for one in every if first.setdefault(key_of(one), one) is not one]
+    ordered = [first[key] for key in sorted(first)]
+    return (
+        [one for one in ordered if isinstance(one, Row)],
+        [one for one in ordered if isinstance(one, Uncountable)],
+        repeats,
     )
 
 
-QUARANTINE = {
-    Reason.UNKNOWN_CUSTOMER: (
-        "customer",
-        "There is no such customer yet; the event is kept and can be replayed.",
-    ),
-    Reason.UNKNOWN_METER: (
-        "event",
-        "No meter counts events of this name yet; the event is kept and can be replayed.",
-    ),
-    Reason.MISSING_VALUE: (
-        "properties",
-        "No meter finds its property here; the event is kept and can be replayed.",
-    ),
-}
+def key_of(one: Row | Uncountable) -> bytes:
+    return one.key if isinstance(one, Row) else one.event.key
 
 
-def quarantined(event: ParsedEvent, reason: Reason) -> Verdict:
-    field, message = QUARANTINE[reason]
-    return Verdict(
-        event.index,
-        event.event_id,
-        "quarantined",
-        str(reason.value),
-        f"/events/{event.index}/{field}",
-        message,
-    )
+def index_of(one: Row | Uncountable) -> int:
+    return one.position if isinstance(one, Row) else one.event.index
+
+
+def content_of(one: Row | Uncountable) -> int:
+    return one.content if isinstance(one, Row) else one.event.content
+
+
+def insert_carefully(
+    rows: list[Row],
+    waiting: list[Uncountable],
+    repeats: list[Row | Uncountable],
+    found: dict[int, Verdict],
+    *,
+    now: datetime,
+) -> tuple[list[Row], bool]:
+    """Insert what is new; the others get their verdicts. Returns what is accepted, and whether ids were known.
+
+    An event that waited in quarantine counts at the time it first came with, whoever brings it back: a retry
+    without a timestamp must not move it to another period.
+    """
+    ensure_partitions_for(rows)
+    new = store.insert_new_keys(rows)
+    newly_waiting = store.insert_waiting_keys(waiting)
+    wanted = {row.key for row in rows} | {one.event.key for one in waiting}
+    held = store.held_under(wanted - new - newly_waiting)
+    freed = []
+    for row in rows:
+        if row.key in held:
+            content, timestamp, is_waiting = held[row.key]
+            if is_waiting and content == row.content:
+                freed.append(row._replace(micros=micros_of(timestamp)))
+    ensure_partitions_for(freed)
+    taken = store.accept_waiting(freed, now=now)
+    accepted = [row for row in rows if row.key in new] + [row for row in freed if row.key in taken]
+    if accepted:
+        accepted.sort()
+        store.insert_events(accepted, received_at=now)
+    store.insert_quarantined([one for one in waiting if one.event.key in newly_waiting], received_at=now)
+
+    # What is held under each key, whoever put it there; whether it counts.
+    counts = {row.key: (row.content, True) for row in accepted}
+    counts |= {one.event.key: (one.event.content, False) for one in waiting if one.event.key in newly_waiting}
+    for key, (content, _, is_waiting) in held.items():
+        counts.setdefault(key, (content, not is_waiting))
+    settled = {row.position for row in accepted}
+    every: list[Row | Uncountable] = [*rows, *waiting, *repeats]
+    for one in every:
+        index = index_of(one)
+        if index not in settled:
+            found[index] = verdict_on(one, *counts[key_of(one)])
+    return accepted, bool(held)
+
+
+def verdict_on(one: Row | Uncountable, content: int, is_counted: bool) -> Verdict:
+    """An event whose id is taken: it waits, is a retry, or contradicts."""
+    if isinstance(one, Row):
+        index, event_id = one.position, one.event_id.decode()
+    else:
+        index, event_id = one.event.index, one.event.event_id
+        if content == one.event.content and not is_counted:
+            return verdicts.quarantined(one.event, one.reason)
+    if content == content_of(one):
+        return verdicts.duplicate(index, event_id)
+    return verdicts.conflict(index, event_id)
+
+
+def ensure_partitions_for(rows: list[Row]) -> None:
+    days = {row.micros // rollups.DAY for row in rows}
+    ensure_partitions([instant_of(0) + timedelta(days=day) for day in days])

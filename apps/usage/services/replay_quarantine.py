@@ -1,18 +1,15 @@
 """Try quarantined events again, after their customer or meter has been made."""
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 
-from django.db import transaction
 from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast
 
+from apps.core.api.parsers import decode_json
 from apps.usage.models import QuarantinedEvent
 from apps.usage.services.ingest import settle
-from apps.usage.services.store import mark_replayed
-from apps.usage.services.validate import ParsedEvent
+from apps.usage.services.validate import ParsedEvent, canonical_json, micros_of
 
 BATCH = 1000
 TAKEN = ("accepted", "duplicate")
@@ -20,7 +17,7 @@ TAKEN = ("accepted", "duplicate")
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """`replayed` events count now; `waiting` ones still miss something or contradict an accepted event."""
+    """`replayed` events count now; `waiting` ones still miss something."""
 
     replayed: int
     waiting: int
@@ -37,29 +34,25 @@ def replay_quarantine(*, events: QuerySet[QuarantinedEvent], now: datetime) -> R
     return Replayed(replayed=replayed, waiting=len(ids) - replayed)
 
 
-@transaction.atomic
 def replay_batch(ids: list[int], *, now: datetime) -> int:
-    """Events are written before quarantine rows everywhere, so none of these rows is locked beforehand."""
     rows = QuarantinedEvent.objects.filter(pk__in=ids, status=QuarantinedEvent.Status.WAITING).order_by("key")
     waiting = list(rows.annotate(properties_text=Cast("properties", TextField())))
-    verdicts = settle([as_parsed(index, row) for index, row in enumerate(waiting)], now=now)
-    taken = [row.key.hex for index, row in enumerate(waiting) if verdicts[index].status in TAKEN]
-    mark_replayed(taken, now=now)
-    return len(taken)
+    answers = settle(parsed=[as_parsed(index, row) for index, row in enumerate(waiting)], now=now)
+    return sum(answer.status in TAKEN for answer in answers)
 
 
 def as_parsed(index: int, row: QuarantinedEvent) -> ParsedEvent:
     """The event as it was when it came in; numbers are read again without a float."""
-    properties_json: str = row.properties_text  # type: ignore[attr-defined]
+    properties = decode_json(row.properties_text.encode())  # type: ignore[attr-defined]
     return ParsedEvent(
         index=index,
-        key=row.key.hex,
-        content_hash=row.content_hash.hex,
+        key=row.key.bytes,
+        content=row.content,
         source=row.source,
         event_id=row.event_id,
         event_name=row.event_name,
         customer=row.customer_reference,
-        timestamp=row.timestamp,
-        properties=json.loads(properties_json, parse_float=Decimal, parse_int=Decimal),
-        properties_json=properties_json,
+        micros=micros_of(row.timestamp),
+        properties=properties,
+        properties_json=canonical_json(properties),
     )

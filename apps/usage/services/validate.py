@@ -3,7 +3,6 @@
 Pure functions over decoded JSON: no database, no clock.
 """
 
-import hashlib
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,7 +12,8 @@ from typing import Any
 import msgspec
 
 from apps.core.text import is_storable
-from apps.usage.identity import event_key
+from apps.usage.identity import content_of, event_key
+from apps.usage.wire.event import WireEvent
 
 MAX_ID = 255
 MAX_NAME = 127
@@ -22,6 +22,8 @@ MAX_PROPERTIES = 100
 MAX_FUTURE = timedelta(minutes=5)
 # Nobody metered anything before; years that calendars and time zones can't compute with stay outside.
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 # A metered value: below 10^19, with at most 18 decimals (the columns' scale).
 MAX_VALUE_EXPONENT = 19
 MAX_VALUE = 10**MAX_VALUE_EXPONENT
@@ -41,7 +43,7 @@ SIMPLE = frozenset({str, int, bool, type(None)})
 ESCAPED_NUL = b"\\u0000"
 
 # "deterministic" sorts the keys: the same content in another order has the same hash.
-_canonical = msgspec.json.Encoder(order="deterministic", decimal_format="number")
+canonical_json = msgspec.json.Encoder(order="deterministic", decimal_format="number").encode
 
 
 class Rejection(Exception):
@@ -56,22 +58,24 @@ class Rejection(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ParsedEvent:
-    """A well-formed event. `key` and `content_hash` are 32 hex digits."""
+    """A well-formed event. `micros` are microseconds since 1970, of the time it counts at."""
 
     index: int
-    key: str
-    content_hash: str
+    key: bytes
+    content: int
     source: str
     event_id: str
     event_name: str
     customer: str
-    timestamp: datetime
+    micros: int
     properties: dict[str, Any]
-    properties_json: str
+    properties_json: bytes
 
 
-def parse_event(raw: Any, *, index: int, now: datetime) -> ParsedEvent:
-    """Raises `Rejection`. `now` stands in for a missing timestamp and bounds a given one."""
+def parse_event(raw: Any, *, index: int, now: datetime, earliest: datetime) -> ParsedEvent:
+    """Raises `Rejection`. `now` stands in for a missing timestamp, and bounds a given one as `earliest` does."""
+    if isinstance(raw, WireEvent):
+        raw = msgspec.structs.asdict(raw)
     if not isinstance(raw, dict):
         raise Rejection("invalid_event", "", "An event is a JSON object.")
     if not raw.keys() <= FIELDS:
@@ -85,7 +89,7 @@ def parse_event(raw: Any, *, index: int, now: datetime) -> ParsedEvent:
     source = raw.get("source")
     source = "" if source is None else text(source, "source", MAX_ID)
     given = raw.get("timestamp")
-    timestamp = None if given is None else parse_timestamp(given, now)
+    micros = None if given is None else micros_of(parse_timestamp(given, now, earliest))
     properties = raw.get("properties")
     if properties is None:
         properties = {}
@@ -96,20 +100,28 @@ def parse_event(raw: Any, *, index: int, now: datetime) -> ParsedEvent:
             "too_many_properties", "/properties", f"An event has at most {MAX_PROPERTIES} properties."
         )
     properties_json = encode_properties(properties)
-    # The time the server fills in is not the client's content: a retry without a timestamp is a duplicate.
-    content = _canonical.encode([event_name, customer, timestamp])
     return ParsedEvent(
         index=index,
-        key=event_key(source=source, event_id=event_id),
-        content_hash=hashlib.blake2b(content + properties_json, digest_size=16).hexdigest(),
+        key=bytes.fromhex(event_key(source=source, event_id=event_id)),
+        content=content_of(
+            event_name=event_name, customer=customer, timestamp=micros, properties=properties_json
+        ),
         source=source,
         event_id=event_id,
         event_name=event_name,
         customer=customer,
-        timestamp=timestamp or now,
+        micros=micros_of(now) if micros is None else micros,
         properties=properties,
-        properties_json=properties_json.decode(),
+        properties_json=properties_json,
     )
+
+
+def micros_of(instant: datetime) -> int:
+    return (instant - EPOCH) // MICROSECOND
+
+
+def instant_of(micros: int) -> datetime:
+    return EPOCH + timedelta(microseconds=micros)
 
 
 def required_text(raw: dict[str, Any], name: str, limit: int) -> str:
@@ -132,7 +144,7 @@ def text(value: Any, name: str, limit: int) -> str:
     return value
 
 
-def parse_timestamp(value: Any, now: datetime) -> datetime:
+def parse_timestamp(value: Any, now: datetime, earliest: datetime) -> datetime:
     found = RFC3339.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         raise Rejection(
@@ -148,8 +160,13 @@ def parse_timestamp(value: Any, now: datetime) -> datetime:
         ).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise Rejection("invalid_timestamp", "/timestamp", f"There is no such instant: {error}.") from error
-    if instant < EARLIEST:
-        raise Rejection("timestamp_too_old", "/timestamp", f"The timestamp lies before {EARLIEST.year}.")
+    if instant < earliest:
+        raise Rejection(
+            "timestamp_too_old",
+            "/timestamp",
+            f"The timestamp lies before {earliest.isoformat()}, the oldest that is taken; report older events"
+            " through a backfill.",
+        )
     if instant > now + MAX_FUTURE:
         raise Rejection(
             "timestamp_in_future",
@@ -164,7 +181,7 @@ def encode_properties(properties: dict[str, Any]) -> bytes:
     plain = all(type(value) in SIMPLE for value in properties.values())
     try:
         try:
-            encoded = _canonical.encode(properties)
+            encoded = canonical_json(properties)
         except UnicodeEncodeError:
             encoded = b""
         if not plain or not encoded or ESCAPED_NUL in encoded:

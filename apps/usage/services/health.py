@@ -1,0 +1,54 @@
+"""Count what came in, minute by minute, in the transaction that stores it."""
+
+from collections import Counter
+from datetime import datetime, timedelta
+
+from apps.core import clock
+from apps.usage.services.pack import execute
+from apps.usage.services.reading import Row
+from apps.usage.services.validate import micros_of
+from apps.usage.services.verdicts import Verdict
+
+LATE = timedelta(hours=1)
+SLOTS = 64
+
+# Each connection has a slot of its own, more or less, so that batches don't wait for each other's row.
+COUNT = f"""
+INSERT INTO usage_ingestionminute AS total
+       (bucket, slot, batches, accepted, duplicates, conflicts, quarantined, rejected, late, lag_ms)
+VALUES (date_trunc('minute', %s::timestamptz), pg_backend_pid() %% {SLOTS}, 1, %s, %s, %s, %s, %s, %s, %s)
+    ON CONFLICT (bucket, slot) DO UPDATE
+   SET batches = total.batches + 1,
+       accepted = total.accepted + excluded.accepted,
+       duplicates = total.duplicates + excluded.duplicates,
+       conflicts = total.conflicts + excluded.conflicts,
+       quarantined = total.quarantined + excluded.quarantined,
+       rejected = total.rejected + excluded.rejected,
+       late = total.late + excluded.late,
+       lag_ms = total.lag_ms + excluded.lag_ms
+"""
+
+
+def count(answers: list[Verdict], accepted: list[Row], *, now: datetime) -> None:
+    """`now` is the tenant's clock, which ages are measured by; the minute is one of real time."""
+    counted = (
+        Counter({"accepted": len(accepted)})
+        if len(accepted) == len(answers)
+        else Counter(one.status for one in answers)
+    )
+    present = micros_of(now)
+    ages = [present - row.micros for row in accepted]
+    limit = LATE // timedelta(microseconds=1)
+    execute(
+        COUNT,
+        [
+            clock.real_now(),
+            counted["accepted"],
+            counted["duplicate"],
+            counted["conflict"],
+            counted["quarantined"],
+            counted["rejected"],
+            sum(age > limit for age in ages),
+            max(0, sum(ages)) // 1000,
+        ],
+    )

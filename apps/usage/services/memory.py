@@ -1,0 +1,107 @@
+"""What a process remembers of a tenant's catalog and customers, so that a batch asks for none of it.
+
+Right after a change: each batch reads the version of its schema first (`core.lookups`) and starts anew when
+another is remembered. Customers and shapes are only ever added to it; what is not remembered is asked for.
+"""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+
+from apps.catalog.definitions import measurement_of
+from apps.catalog.measure import Measurement
+from apps.catalog.models import Meter
+from apps.catalog.selectors import meters_by_event_name
+from apps.core import lookups
+from apps.usage.models import UsageSettings
+
+MAX_REMEMBERED = 200_000  # shapes of an event name, or customers: then it starts anew
+ADDITIVE = frozenset({Meter.Aggregation.SUM, Meter.Aggregation.COUNT})
+
+# Source, names of the properties as they came, their fixed values. Irregular events add what tells them apart.
+ShapeKey = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeReading:
+    """What one meter reads off events of a shape. `aggregation` decides how it is added up."""
+
+    meter_id: int
+    dimension_set_id: int
+    aggregation: str
+    # The property whose value it is, as it stands; None when it is computed, or the constant 1.
+    name: str | None
+    position: int
+
+    @property
+    def is_text(self) -> bool:
+        return self.aggregation == Meter.Aggregation.UNIQUE_COUNT
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shape:
+    """A row of EventShape, ready to be used. Compared by identity: there is one for each row in a memory."""
+
+    pk: int
+    names: tuple[str, ...]
+    readings: tuple[ShapeReading, ...]
+    is_additive: bool
+    is_plain: bool  # no computed values
+
+
+@dataclass(slots=True)
+class EventPlan:
+    """The meters of one event name, and what has to be looked at to know which of them read an event."""
+
+    measurements: list[Measurement]
+    fixed_names: tuple[str, ...]
+    shapes: dict[ShapeKey, Shape] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, measurements: list[Measurement]) -> "EventPlan":
+        names = {name for one in measurements for name in one.dimensions}
+        names |= {row.property for one in measurements for row in one.filters}
+        return cls(measurements, tuple(sorted(names)))
+
+    def remember(self, key: ShapeKey, shape: Shape) -> None:
+        if len(self.shapes) >= MAX_REMEMBERED:
+            self.shapes.clear()
+        self.shapes[key] = shape
+
+
+@dataclass(slots=True)
+class Memory:
+    version: int
+    plans: dict[str, EventPlan]
+    backdating: timedelta
+    # A batch that repeats known events is likely followed by another one: it is not tried the quick way first.
+    expects_repeats: bool = False
+    customers: dict[str, int] = field(default_factory=dict)
+    dimension_sets: dict[tuple[tuple[str, str], ...], int] = field(default_factory=dict)
+
+
+_memories: dict[tuple[str, str], Memory] = {}
+
+
+def recall(version: int, *, may_remember: bool) -> Memory:
+    """The memory of the entered schema at this version; two queries when there is none."""
+    place = lookups.place()
+    found = _memories.get(place)
+    if may_remember and found is not None and found.version == version:
+        if len(found.customers) > MAX_REMEMBERED:
+            found.customers.clear()
+        return found
+    days = UsageSettings.objects.values_list("backdating_days", flat=True).first()
+    memory = Memory(
+        version,
+        plans={
+            name: EventPlan.of([measurement_of(meter) for meter in meters])
+            for name, meters in meters_by_event_name().items()
+        },
+        backdating=timedelta(days=settings.INGESTION_BACKDATING_DAYS if days is None else days),
+    )
+    if may_remember:
+        _memories[place] = memory
+    return memory

@@ -1,0 +1,68 @@
+"""What ingestion answers for each event."""
+
+import msgspec
+
+from apps.usage.models import QuarantinedEvent
+from apps.usage.services.validate import ParsedEvent, Rejection
+
+Reason = QuarantinedEvent.Reason
+
+
+class Verdict(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What became of one event of the batch. `code`, `param` and `message` are empty when there is nothing to tell."""
+
+    index: int
+    id: str | None
+    status: str
+    code: str = ""
+    param: str = ""
+    message: str = ""
+
+
+QUARANTINE = {
+    Reason.UNKNOWN_CUSTOMER: (
+        "customer",
+        "There is no such customer yet; the event is kept and can be replayed.",
+    ),
+    Reason.UNKNOWN_METER: (
+        "event",
+        "No meter counts events of this name yet; the event is kept and can be replayed.",
+    ),
+    Reason.MISSING_VALUE: (
+        "properties",
+        "No meter reads anything off it; the event is kept and can be replayed.",
+    ),
+}
+
+
+def rejected(index: int, event_id: str | None, rejection: Rejection) -> Verdict:
+    return Verdict(
+        index, event_id, "rejected", rejection.code, f"/events/{index}{rejection.param}", rejection.message
+    )
+
+
+def duplicate(index: int, event_id: str) -> Verdict:
+    return Verdict(index, event_id, "duplicate", "duplicate", message="This event is known already.")
+
+
+def conflict(index: int, event_id: str) -> Verdict:
+    return Verdict(
+        index,
+        event_id,
+        "conflict",
+        "id_conflict",
+        f"/events/{index}/id",
+        "Another event has this id already, with other content; the first one stays. Give each event its own id.",
+    )
+
+
+def quarantined(event: ParsedEvent, reason: Reason) -> Verdict:
+    field, message = QUARANTINE[reason]
+    return Verdict(
+        event.index,
+        event.event_id,
+        "quarantined",
+        str(reason.value),
+        f"/events/{event.index}/{field}",
+        message,
+    )
