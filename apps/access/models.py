@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Lower
 
 from apps.core import clock
@@ -78,11 +79,45 @@ class ApiKey(models.Model):
     # Written at most once a minute: a key in use must not make every request a write.
     last_used_at = models.DateTimeField(null=True, editable=False)
     revoked_at = models.DateTimeField(null=True, editable=False)
+    # How fast usage may be reported. Without: as the setting INGESTION_RATE_LIMIT says.
+    events_per_second = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="Usage events a second, in the long run. Empty: the installation's limit.",
+    )
+    burst_events = models.PositiveIntegerField(
+        "burst",
+        null=True,
+        blank=True,
+        help_text="Events at once after a rest. Empty: a second's worth, and at least one largest batch.",
+    )
 
     class Meta:
         ordering = ["-created_at"]
         verbose_name = "API key"
         verbose_name_plural = "API keys"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(events_per_second__isnull=True) | Q(events_per_second__gte=1),
+                name="api_key_rate_is_positive",
+            ),
+            models.CheckConstraint(
+                condition=Q(burst_events__isnull=True) | Q(burst_events__gte=1),
+                name="api_key_burst_is_positive",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+
+class RateBucket(models.Model):
+    """What a limited key may still send at once. The table is unlogged: after a crash all buckets are full."""
+
+    api_key = models.OneToOneField(ApiKey, on_delete=models.PROTECT, primary_key=True)
+    # Microseconds times a whole rate: six decimals are exact.
+    tokens = models.DecimalField(max_digits=38, decimal_places=6)
+    filled_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.api_key}: {self.tokens}"

@@ -11,10 +11,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.db.models import Q
 
 from apps.access.models import ApiKey, Scope
 from apps.core import clock
+from apps.core.recording import record
 from apps.tenants.models import Tenant
 
 SECRET_BYTES = 32
@@ -30,7 +32,14 @@ class NewKey:
     key: str
 
 
-def create_api_key(*, tenant: Tenant, name: str, scopes: list[str]) -> NewKey:
+def create_api_key(
+    *,
+    tenant: Tenant,
+    name: str,
+    scopes: list[str],
+    events_per_second: int | None = None,
+    burst_events: int | None = None,
+) -> NewKey:
     """Must be called inside the tenant's schema."""
     unknown = set(scopes) - set(Scope.values)
     assert not unknown, f"unknown scopes {unknown}"
@@ -38,7 +47,12 @@ def create_api_key(*, tenant: Tenant, name: str, scopes: list[str]) -> NewKey:
     head = f"ch_{'test' if tenant.is_sandbox else 'live'}_{tenant.slug}_"
     key = head + secret
     api_key = ApiKey.objects.create(
-        name=name, prefix=head + secret[:SHOWN_OF_SECRET], key_hash=digest(key), scopes=sorted(set(scopes))
+        name=name,
+        prefix=head + secret[:SHOWN_OF_SECRET],
+        key_hash=digest(key),
+        scopes=sorted(set(scopes)),
+        events_per_second=events_per_second,
+        burst_events=burst_events,
     )
     return NewKey(api_key=api_key, key=key)
 
@@ -46,6 +60,23 @@ def create_api_key(*, tenant: Tenant, name: str, scopes: list[str]) -> NewKey:
 def revoke_api_key(*, api_key: ApiKey, now: datetime) -> bool:
     """Revoke for good. False when somebody was faster; the first instant stays."""
     return bool(ApiKey.objects.filter(pk=api_key.pk, revoked_at__isnull=True).update(revoked_at=now))
+
+
+@transaction.atomic
+def change_limits(*, api_key: ApiKey, events_per_second: int | None, burst_events: int | None) -> ApiKey:
+    """Holds for the next request. None stands for what the installation allows."""
+    api_key = ApiKey.objects.select_for_update().get(pk=api_key.pk)
+    limits = {"events_per_second": events_per_second, "burst_events": burst_events}
+    changes = {
+        name: [str(getattr(api_key, name)), str(limit)]
+        for name, limit in limits.items()
+        if getattr(api_key, name) != limit
+    }
+    if changes:
+        api_key.events_per_second, api_key.burst_events = events_per_second, burst_events
+        api_key.save(update_fields=list(limits))
+        record(action="api_key.limits_changed", target=api_key, changes=changes)
+    return api_key
 
 
 def slug_of(key: str) -> str | None:
