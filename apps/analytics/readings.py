@@ -13,15 +13,12 @@ from typing import Any
 from django.db import connection
 
 from apps.usage.models import DimensionSet
-from apps.usage.selectors import HOUR_OF, QUANTITY, pieces_of
+from apps.usage.selectors import EVENT_OF_READING, QUANTITY, pieces_of
 
-READINGS = """
-  JOIN usage_eventshape AS shape ON shape.id = event.shape_id
- CROSS JOIN LATERAL unnest(shape.meter_ids, shape.dimension_set_ids, shape.positions)
-    AS reading(meter_id, dimension_set_id, position)
-"""
-# Customer and hour are what the events' index knows.
-HOURS = f"{HOUR_OF.format('event')} BETWEEN {{part}}.starts_at - interval '1 hour' AND {{part}}.ends_at"
+HOURS = (
+    "reading.bucket BETWEEN {part}.starts_at - interval '1 hour' AND {part}.ends_at"
+    ' AND reading."timestamp" >= {part}.starts_at AND reading."timestamp" < {part}.ends_at'
+)
 PROPERTY = (
     "coalesce(event.property_values::json ->> (array_position(shape.names, wanted.property) - 1),"
     " shape.fixed::json ->> wanted.property)"
@@ -43,10 +40,8 @@ WITH part AS (
      WHERE part.kind = 'hour'
     UNION ALL
     SELECT part.label, reading.meter_id, reading.dimension_set_id, {QUANTITY}, 1
-      FROM part JOIN usage_usageevent AS event ON event.customer_id = part.customer_id
+      FROM part JOIN usage_reading AS reading ON reading.customer_id = part.customer_id
        AND {HOURS.format(part="part")}
-       AND event."timestamp" >= part.starts_at AND event."timestamp" < part.ends_at
-      {READINGS}
      WHERE part.kind = 'event' AND reading.meter_id = ANY(%(meters)s)
 )
 SELECT label, meter_id, dimension_set_id, trim_scale(sum(quantity)), sum(event_count)::bigint
@@ -60,10 +55,9 @@ SELECT label, wanted.meter_id, property, dimension_set_id, unit_amount, trim_sca
       FROM unnest(%(labels)s::int[], %(customers)s::bigint[], %(meters)s::bigint[], %(properties)s::text[],
                   %(starts)s::timestamptz[], %(ends)s::timestamptz[])
         AS wanted(label, customer_id, meter_id, property, starts_at, ends_at)
-      JOIN usage_usageevent AS event ON event.customer_id = wanted.customer_id
+      JOIN usage_reading AS reading ON reading.customer_id = wanted.customer_id
        AND {HOURS.format(part="wanted")}
-       AND event."timestamp" >= wanted.starts_at AND event."timestamp" < wanted.ends_at
-      {READINGS}
+      {EVENT_OF_READING}
      WHERE reading.meter_id = wanted.meter_id
 ) AS wanted GROUP BY label, wanted.meter_id, property, dimension_set_id, unit_amount
 """
@@ -76,12 +70,11 @@ SELECT wanted.label, free.quantity
     SELECT trim_scale(ordered.quantity) AS quantity, ordered.number FROM (
         SELECT {QUANTITY} AS quantity, row_number() OVER running AS number,
                sum({QUANTITY}) OVER running - {QUANTITY} AS before
-          FROM usage_usageevent AS event {READINGS}
-         WHERE event.customer_id = wanted.customer_id AND {HOURS.format(part="wanted")}
-           AND event."timestamp" >= wanted.starts_at
-           AND event."timestamp" < wanted.ends_at AND reading.meter_id = wanted.meter_id
+          FROM usage_reading AS reading
+         WHERE reading.customer_id = wanted.customer_id AND {HOURS.format(part="wanted")}
+           AND reading.meter_id = wanted.meter_id
            AND reading.dimension_set_id = ANY(string_to_array(wanted.sets, ',')::bigint[])
-        WINDOW running AS (ORDER BY event."timestamp", event.event_id, shape.source)
+        WINDOW running AS (ORDER BY reading."timestamp", reading.event_id, reading.shape_id)
     ) AS ordered
      WHERE (wanted.count IS NULL OR ordered.number <= wanted.count)
        AND (wanted.total IS NULL OR ordered.before <= wanted.total)

@@ -28,15 +28,15 @@ Interval = tuple[datetime, datetime]
 # The readings of a customer's events in a period, by way of the index on customer and hour.
 HOUR_OF = "date_bin('1 hour', {}.\"timestamp\", '2000-01-01 00:00:00+00'::timestamptz)"
 READINGS = (
-    "FROM usage_usageevent AS event JOIN usage_eventshape AS shape ON shape.id = event.shape_id,"
-    " unnest(shape.meter_ids, shape.positions, shape.dimension_set_ids)"
-    " AS reading(meter_id, position, dimension_set_id)"
-    f" WHERE event.customer_id = %s AND {HOUR_OF.format('event')} BETWEEN %s AND %s"
-    ' AND event."timestamp" >= %s AND event."timestamp" < %s'
+    "FROM usage_reading AS reading WHERE reading.customer_id = %s AND reading.bucket BETWEEN %s AND %s"
+    ' AND reading."timestamp" >= %s AND reading."timestamp" < %s'
 )
-QUANTITY = (
-    "CASE WHEN reading.position < 0 THEN 1"
-    " ELSE (event.property_values::json ->> reading.position)::numeric END"
+QUANTITY = "reading.value::numeric"
+EVENT_OF_READING = (
+    "JOIN usage_usageevent AS event ON event.customer_id = reading.customer_id"
+    f" AND {HOUR_OF.format('event')} = reading.bucket AND event.timestamp = reading.timestamp"
+    " AND event.event_id = reading.event_id AND event.shape_id = reading.shape_id"
+    " JOIN usage_eventshape AS shape ON shape.id = event.shape_id"
 )
 
 
@@ -238,7 +238,8 @@ def quantities_by_unit_amount(part: Part, *, property_name: str) -> list[tuple[D
         cursor.execute(
             "SELECT unit_amount, trim_scale(sum(quantity)), count(*) FROM ("
             "SELECT quantity, CASE WHEN text ~ '^[0-9]{1,18}([.][0-9]{1,18})?$' THEN trim_scale(text::numeric) END"
-            f" AS unit_amount FROM (SELECT {QUANTITY} AS quantity, {found} AS text{part.sql}) AS read) AS priced"
+            f" AS unit_amount FROM (SELECT {QUANTITY} AS quantity, {found} AS text"
+            f" {part.sql.replace('AS reading', f'AS reading {EVENT_OF_READING}', 1)}) AS read) AS priced"
             " GROUP BY unit_amount ORDER BY unit_amount DESC NULLS LAST",
             [property_name, property_name, *part.parameters],
         )
@@ -253,8 +254,8 @@ def first_quantities(part: Part, *, count: int | None, total: Decimal | None) ->
         cursor.execute(
             "SELECT trim_scale(quantity) FROM (SELECT quantity, row_number() OVER running AS number,"
             " sum(quantity) OVER running - quantity AS before"
-            f" FROM (SELECT {QUANTITY} AS quantity, event.timestamp AS at, event.event_id, shape.source"
-            f"{part.sql}) AS read WINDOW running AS (ORDER BY at, event_id, source)) AS ordered"
+            f" FROM (SELECT {QUANTITY} AS quantity, reading.timestamp AS at, reading.event_id, reading.shape_id"
+            f" {part.sql}) AS read WINDOW running AS (ORDER BY at, event_id, shape_id)) AS ordered"
             " WHERE (%s::bigint IS NULL OR number <= %s) AND (%s::numeric IS NULL OR before <= %s) ORDER BY number",
             [*part.parameters, count, count, total, total],
         )

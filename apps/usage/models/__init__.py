@@ -1,5 +1,6 @@
 """Events as they were reported, the totals they add up to, and those that wait for staff."""
 
+from apps.usage.models.correction import BackfilledReading, EventReading, VoidedEvent
 from apps.usage.models.event import CONSTANT_ONE, EventKey, EventShape, UsageEvent
 from apps.usage.models.health import IngestionMinute
 from apps.usage.models.quarantine import QuarantinedEvent
@@ -8,8 +9,10 @@ from apps.usage.models.settings import UsageSettings
 
 __all__ = [
     "CONSTANT_ONE",
+    "BackfilledReading",
     "DimensionSet",
     "EventKey",
+    "EventReading",
     "EventShape",
     "IngestionMinute",
     "QuarantinedEvent",
@@ -19,4 +22,5 @@ __all__ = [
     "UniqueHour",
     "UsageEvent",
     "UsageSettings",
+    "VoidedEvent",
 ]
