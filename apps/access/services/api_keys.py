@@ -92,22 +92,18 @@ def slug_of(key: str) -> str | None:
 
 def find_api_key(*, key: str) -> ApiKey | None:
     """Look the key up in the schema that is entered, and note that it was used."""
-    hashed = digest(key)
-    return find_api_keys(hashes=[hashed]).get(hashed)
+    api_key = ApiKey.objects.filter(key_hash=digest(key), revoked_at__isnull=True).first()
+    if api_key is not None:
+        note_use([api_key])
+    return api_key
 
 
-def find_api_keys(*, hashes: Collection[bytes]) -> dict[bytes, ApiKey]:
-    """Look keys up by their hashes in one query, and note that they were used. What is revoked is not found."""
-    found = {
-        bytes(api_key.key_hash): api_key
-        for api_key in ApiKey.objects.filter(key_hash__in=hashes, revoked_at__isnull=True)
-    }
+def note_use(api_keys: Collection[ApiKey]) -> None:
     now = clock.real_now()
-    for api_key in found.values():
+    for api_key in api_keys:
         if api_key.last_used_at is None or now - api_key.last_used_at > LAST_USED_EVERY:
             stale = Q(last_used_at__isnull=True) | Q(last_used_at__lt=now - LAST_USED_EVERY)
             ApiKey.objects.filter(stale, pk=api_key.pk).update(last_used_at=now)
-    return found
 
 
 def digest(key: str) -> bytes:

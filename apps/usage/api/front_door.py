@@ -7,6 +7,7 @@ read: so the rules and the words for it stand in one place. What is decided here
 import asyncio
 import hashlib
 import io
+import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from django.http.request import split_domain_port, validate_host
 from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.security import SecurityMiddleware
 
+from apps.access.services.admission import Door
 from apps.access.services.api_keys import digest, slug_of
 from apps.core import request_context
 from apps.core.api.parsers import TooLarge, read_body
@@ -28,9 +30,11 @@ from apps.core.errors import Refused
 from apps.core.middleware import ACCEPTED
 from apps.core.models import random_id
 from apps.usage.api.gatherer import Gatherer, new_future
-from apps.usage.api.settle import Door, NotAdmitted, Report, Unavailable, is_admitted
+from apps.usage.api.settle import NotAdmitted, Report, Unavailable, broken, is_admitted
 from apps.usage.wire import cloudevents, formats
 from apps.usage.wire.batch import Batch
+
+log = logging.getLogger(__name__)
 
 PATH = "/api/v1/events"
 # Bodies of more bytes are unpacked and decoded in a thread: other requests need not wait for that.
@@ -80,30 +84,39 @@ class FrontDoor:
         is_odd = len(headers) != len(scope["headers"]) or b"%00" in scope["query_string"]
         if is_odd or (settings.SECURE_SSL_REDIRECT and not is_secure(scope, headers)):
             return await self.site(scope, receive, send)
-        caller = await self.recognise(headers)
-        if caller is None:
-            return await self.site(scope, receive, send)
         given = headers.get(b"x-request-id", b"").decode("latin-1")
         request_id = given if ACCEPTED.fullmatch(given) else random_id("req")
         body = Body(self, limit=settings.INGESTION_MAX_BYTES)
         try:
-            await body.read(receive, headers)
-            batch = await self.decoded(body.raw, headers)
-            report = Report(caller.key_hash, batch, wants_all(scope), request_id, new_future())
-            await self.gatherer.submit(caller.door, report)
-            outcome = report.outcome
+            outcome = await self.outcome_of(scope, receive, headers, body, request_id)
         except Refused as refused:
             outcome = refused
         except Gone:
             return None
+        except Exception as error:
+            log.error("Request %s failed.", request_id, exc_info=error)
+            outcome = broken()
         finally:
             body.release()
         if isinstance(outcome, NotAdmitted):
-            self.known.clear()
-            return await self.site(scope, again(body.raw, receive), send)
+            return await self.site(scope, again(body.raw, receive) if body.is_read else receive, send)
         always = self.secure_headers if is_secure(scope, headers) else self.plain_headers
-        assert outcome is not None
         return await respond(send, outcome, request_id, always)
+
+    async def outcome_of(
+        self, scope: Scope, receive: Receive, headers: Mapping[bytes, bytes], body: "Body", request_id: str
+    ) -> bytes | Refused | NotAdmitted:
+        caller = await self.recognise(headers)
+        if caller is None:
+            return NotAdmitted()
+        await body.read(receive, headers)
+        batch = await self.decoded(body.raw, headers)
+        report = Report(caller.key_hash, batch, wants_all(scope), request_id, new_future())
+        await self.gatherer.submit(caller.door, report)
+        assert report.outcome is not None
+        if isinstance(report.outcome, NotAdmitted):
+            self.known.clear()
+        return report.outcome
 
     async def recognise(self, headers: Mapping[bytes, bytes]) -> Caller | None:
         """Who calls, when the key was good a moment ago or is good now. The group's thread has the last word."""
@@ -136,12 +149,14 @@ class Body:
         self.limit = limit
         self.held = 0
         self.raw = b""
+        self.is_read = False
 
     async def read(self, receive: Receive, headers: Mapping[bytes, bytes]) -> None:
         """Raises `TooLarge`, `Unavailable` overloaded, `Timeout` body_timeout, `Gone`."""
         announced = headers.get(b"content-length", b"")
         if announced.isdigit() and len(announced) < 20 and int(announced) > self.limit:
             raise self.too_large()
+        self.is_read = True
         message = await receive()
         if not message.get("more_body") and message["type"] == "http.request":
             self.raw = message.get("body", b"")

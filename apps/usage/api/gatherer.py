@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 
-from apps.usage.api.settle import Door, Report, leave, settle
+from apps.access.services.admission import Door, leave
+from apps.usage.api.settle import Report, settle
 
 THREADS = 8
 # A request of so many events needs no company.

@@ -6,35 +6,24 @@ group, so that a revoked key is refused from the next group on, by every process
 
 import logging
 from asyncio import Future
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from psycopg_pool import PoolTimeout
 
 from apps.access.models import ApiKey, Scope
-from apps.access.services.api_keys import find_api_keys
+from apps.access.services import admission
+from apps.access.services.admission import Door
 from apps.access.services.rate_limit import limit_of, take
-from apps.core import clock, schema
+from apps.core import clock
 from apps.core.errors import Refused
-from apps.tenants.models import Tenant
-from apps.tenants.selectors import tenant_by_host, tenant_by_slug
 from apps.usage.services import ingest as ingestion
 from apps.usage.wire import answer
 from apps.usage.wire.batch import Batch
-from apps.usage.wire.event import structs_as_dicts
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Door:
-    """Where a request knocks: a host without its port, and the slug that its key names."""
-
-    host: str
-    slug: str
 
 
 class Unavailable(Refused):
@@ -101,7 +90,7 @@ def attempt(door: Door, reports: Sequence[Report]) -> Exception | None:
 def take_in(door: Door, reports: Sequence[Report]) -> None:
     welcome = admit(door, reports)
     events = [event for report in welcome for event in report.batch.events]
-    verdicts = ingestion.ingest(events=structs_as_dicts(events), now=clock.now()) if events else []
+    verdicts = ingestion.ingest(events=events, now=clock.now()) if events else []
     start = 0
     for report in welcome:
         end = start + len(report.batch.events)
@@ -114,7 +103,7 @@ def admit(door: Door, reports: Sequence[Report]) -> list[Report]:
     of_key: dict[bytes, list[Report]] = {}
     for report in reports:
         of_key.setdefault(report.key_hash, []).append(report)
-    api_keys = admitted(door, of_key)
+    api_keys = admission.enter(door=door, key_hashes=of_key)
     for key_hash, same in of_key.items():
         api_key = api_keys.get(key_hash)
         if api_key is not None and may_report(api_key):
@@ -143,38 +132,18 @@ def pay(api_key: ApiKey, reports: Sequence[Report]) -> None:
 
 
 def is_admitted(door: Door, key_hash: bytes) -> bool:
-    """Say whether a key may report usage here, and leave no connection behind."""
+    """Say whether a key may report usage here, and leave no connection behind. Raises `Unavailable`."""
     try:
-        return may_report(admitted(door, [key_hash]).get(key_hash))
+        return may_report(admission.enter(door=door, key_hashes=[key_hash]).get(key_hash))
+    except (OperationalError, InterfaceError) as error:
+        log.error("A key could not be looked up.", exc_info=error)
+        raise unavailable() from error
     finally:
-        leave()
-
-
-def admitted(door: Door, key_hashes: Collection[bytes]) -> dict[bytes, ApiKey]:
-    """Enter the tenant's schema and find its keys; none where the host is another tenant's."""
-    schema.enter_public()
-    tenant = tenant_at(door)
-    if tenant is None:
-        return {}
-    schema.enter_tenant(tenant)
-    return find_api_keys(hashes=key_hashes)
-
-
-def tenant_at(door: Door) -> Tenant | None:
-    if door.host in settings.PLATFORM_HOSTS:
-        return tenant_by_slug(door.slug)
-    tenant = tenant_by_host(door.host)
-    return tenant if tenant is not None and tenant.slug == door.slug else None
+        admission.leave()
 
 
 def may_report(api_key: ApiKey | None) -> bool:
     return api_key is not None and Scope.EVENTS_WRITE in api_key.scopes
-
-
-def leave() -> None:
-    """Give the connection back to the pool, and forget the tenant."""
-    schema.enter_public()
-    connection.close()
 
 
 def is_connection_lost(error: Exception) -> bool:
@@ -185,6 +154,12 @@ def is_connection_lost(error: Exception) -> bool:
 
 def failure(error: Exception, report: Report) -> Refused:
     log.error("Request %s failed.", report.request_id, exc_info=error)
-    if isinstance(error, OperationalError | InterfaceError):
-        return Unavailable("unavailable", "The events could not be stored just now; send them again.")
+    return unavailable() if isinstance(error, OperationalError | InterfaceError) else broken()
+
+
+def unavailable() -> Unavailable:
+    return Unavailable("unavailable", "The events could not be stored just now; send them again.")
+
+
+def broken() -> Broken:
     return Broken("internal_error", "Something broke here. Quote the request_id when you report it.")

@@ -21,7 +21,6 @@ from apps.usage.api.serializers import BatchOutput, EventBatch, EventOutput, Usa
 from apps.usage.selectors import event_by_identity, quantities
 from apps.usage.services import ingest as ingestion
 from apps.usage.wire import answer
-from apps.usage.wire.event import structs_as_dicts
 
 
 class Events(APIView):
@@ -46,7 +45,7 @@ class Events(APIView):
     def post(self, request: Request) -> Response:
         batch = events_of(request)
         rate_limit.take(api_key=cast(ApiKey, request.auth), events=batch.size)
-        verdicts = ingestion.ingest(events=structs_as_dicts(batch.events), now=clock.now())
+        verdicts = ingestion.ingest(events=batch.events, now=clock.now())
         name_all = request.query_params.get("results") == "all"
         return Response(answer.document(batch, verdicts, name_all=name_all))
 

@@ -52,8 +52,3 @@ def strict_lines(body: bytes) -> list[WireEvent] | None:
         return _events.decode_lines(body)
     except REFUSALS:
         return None
-
-
-def structs_as_dicts(events: list[Any]) -> list[Any]:
-    """For ingestion that knows plain values only. An absent field is a null there."""
-    return [msgspec.structs.asdict(event) if isinstance(event, WireEvent) else event for event in events]
