@@ -2,7 +2,10 @@
 
 import hashlib
 
-import xxhash
+from xxhash import xxh3_64_intdigest
+
+SIGN, MODULUS = 1 << 63, 1 << 64
+MASK = MODULUS - 1
 
 
 def event_key(*, source: str, event_id: str) -> str:
@@ -13,13 +16,14 @@ def event_key(*, source: str, event_id: str) -> str:
     return hashlib.blake2b(f"{source}\0{event_id}".encode(), digest_size=16).hexdigest()
 
 
-def content_of(*, event_name: str, customer: str, timestamp: int | None, properties: bytes) -> int:
+def content_of(*, event_name: str, customer: str, timestamp: int | None, names: bytes, values: bytes) -> int:
     """64 bits of a hash of what the client sent besides the identity, as PostgreSQL's signed bigint.
 
     `timestamp` is in microseconds since 1970, and None when the client sent none: the time that the server
-    fills in is not the client's content. `properties` is canonical JSON. Two contents of one id that meet in
-    the hash by chance would make a contradiction look like a repeat; the first event stays in both cases.
+    fills in is not the client's content. `names` and `values` are JSON arrays: the names of the properties in
+    their order, and the values in the order of names. Two contents of one id that meet in the hash by chance
+    would make a contradiction look like a repeat; the first event stays in both cases.
     """
-    text = f"{event_name}\0{customer}\0{timestamp}\0"
-    unsigned = xxhash.xxh3_64_intdigest(text.encode() + properties)
-    return unsigned - 0x10000000000000000 if unsigned & 0x8000000000000000 else unsigned
+    text = f"{event_name}\0{customer}\0".encode() + names + values
+    unsigned = xxh3_64_intdigest(text, 0 if timestamp is None else timestamp & MASK)
+    return unsigned - MODULUS if unsigned >= SIGN else unsigned

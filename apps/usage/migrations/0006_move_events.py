@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 from django.db import migrations
 
+from apps.core.api.parsers import decode_json
 from apps.usage.identity import content_of
 from apps.usage.services.partitions import ensure_partitions
-from apps.usage.services.validate import encode_properties
+from apps.usage.services.validate import canonical_json
 
 BATCH = 5_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -91,8 +92,14 @@ def dump(value):
 def content(name, customer, at, received, text):
     """As ingestion would, for a client that named the customer by its external id."""
     micros = None if at == received else (at - EPOCH) // timedelta(microseconds=1)
-    properties = encode_properties(json.loads(text))
-    return content_of(event_name=name, customer=customer, timestamp=micros, properties=properties)
+    properties = decode_json(text.encode())
+    return content_of(
+        event_name=name,
+        customer=customer,
+        timestamp=micros,
+        names=canonical_json(sorted(properties)),
+        values=canonical_json([properties[one] for one in sorted(properties)]),
+    )
 
 
 class Migration(migrations.Migration):

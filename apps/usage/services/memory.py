@@ -4,10 +4,13 @@ Right after a change: each batch reads the version of its schema first (`core.lo
 another is remembered. Customers and shapes are only ever added to it; what is not remembered is asked for.
 """
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from operator import itemgetter
 from typing import Any
 
+import msgspec
 from django.conf import settings
 
 from apps.catalog.definitions import measurement_of
@@ -20,8 +23,9 @@ from apps.usage.models import UsageSettings
 MAX_REMEMBERED = 200_000  # shapes of an event name, or customers: then it starts anew
 ADDITIVE = frozenset({Meter.Aggregation.SUM, Meter.Aggregation.COUNT})
 
-# Source, names of the properties as they came, their fixed values. Irregular events add what tells them apart.
-ShapeKey = tuple[Any, ...]
+# Source, names of the properties as they came, values of those that are fixed.
+ShapeKey = tuple[str, tuple[str, ...], tuple[Any, ...]]
+Getter = Callable[[dict[str, Any]], tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +55,48 @@ class Shape:
     is_plain: bool  # no computed values
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class KnownShape:
+    """A shape with what is needed to read an event whose properties come in a known order."""
+
+    shape: Shape
+    # The names of all properties in their order, as JSON, and all values in the order of names.
+    names: bytes
+    every_value: Getter
+    stored_values: Getter
+    read_values: Getter
+    # Whether all that is read are numbers that stand in the event, one at least.
+    is_simple: bool
+
+    @classmethod
+    def of(cls, shape: Shape, names: Iterable[str]) -> "KnownShape":
+        ordered = sorted(names)
+        read = [one.name for one in shape.readings if one.name is not None]
+        return cls(
+            shape,
+            msgspec.json.encode(ordered),
+            getter(ordered),
+            getter(shape.names),
+            getter(read),
+            is_simple=len(read) == len(shape.readings) and not any(one.is_text for one in shape.readings),
+        )
+
+
+def getter(names: Sequence[str]) -> Getter:
+    """From properties to the tuple of these values. `itemgetter` gives a single value bare."""
+    if not names:
+        return lambda properties: ()
+    get = itemgetter(*names)
+    return get if len(names) > 1 else lambda properties: (get(properties),)
+
+
 @dataclass(slots=True)
 class EventPlan:
     """The meters of one event name, and what has to be looked at to know which of them read an event."""
 
     measurements: list[Measurement]
     fixed_names: tuple[str, ...]
-    shapes: dict[ShapeKey, Shape] = field(default_factory=dict)
+    shapes: dict[ShapeKey, KnownShape] = field(default_factory=dict)
 
     @classmethod
     def of(cls, measurements: list[Measurement]) -> "EventPlan":
@@ -68,7 +107,7 @@ class EventPlan:
     def remember(self, key: ShapeKey, shape: Shape) -> None:
         if len(self.shapes) >= MAX_REMEMBERED:
             self.shapes.clear()
-        self.shapes[key] = shape
+        self.shapes[key] = KnownShape.of(shape, key[1])
 
 
 @dataclass(slots=True)

@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 import msgspec
 
 from apps.usage.identity import content_of
-from apps.usage.services.memory import Memory, Shape
+from apps.usage.services.memory import KnownShape, Memory, Shape, ShapeReading
 from apps.usage.services.validate import (
+    EPOCH,
     ESCAPED_NUL,
     MAX_ID,
     MAX_PROPERTIES,
     MAX_VALUE,
     Rejection,
-    canonical_json,
     check_storable,
     metered_value,
     micros_of,
@@ -29,8 +29,10 @@ from apps.usage.services.validate import (
 from apps.usage.wire.event import WireEvent
 
 PLAIN = frozenset({str, int, bool, Decimal})
-RFC3339_LENGTHS = frozenset(range(len("2026-11-20T10:00:00Z"), len("2026-11-20T10:00:00.123456+00:00") + 1))
+DAY, SECOND = 86_400_000_000, 1_000_000
+LONGEST = len("2026-11-20T10:00:00.123456+00:00")
 
+new_row = tuple.__new__
 values_json = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -48,118 +50,107 @@ class Row(NamedTuple):
     position: int
 
 
+class Unusual(Exception):
+    """The quick way does not take this event."""
+
+
 def read_fast(
     events: list[Any], memory: Memory, *, now: datetime, earliest: int, latest: int
 ) -> tuple[list[Row], list[int]]:
     """The rows of the events that can be read quickly, and the places of the others. Bounds in microseconds."""
     rows: list[Row] = []
     left: list[int] = []
-    plans, customers = memory.plans, memory.customers
     now_micros = micros_of(now)
-    for index, event in enumerate(events):
-        if type(event) is not WireEvent or event.properties is None:
-            left.append(index)
-            continue
-        plan = plans.get(event.event)
-        customer_id = customers.get(event.customer)
-        if plan is None or customer_id is None:
-            left.append(index)
-            continue
-        properties = event.properties
-        # Nulls and structures take the careful way; so do texts that can't be stored, below.
-        types = set(map(type, properties.values()))
-        if not types <= PLAIN or len(properties) > MAX_PROPERTIES:
-            left.append(index)
-            continue
-        source = event.source or ""
-        shape = plan.shapes.get((source, tuple(properties), tuple(map(properties.get, plan.fixed_names))))
-        if shape is None:
-            left.append(index)
-            continue
-        event_id = event.id
-        given = event.timestamp
-        if given is None:
-            micros = now_micros
-        else:
-            micros = quick_micros(given)
-            if not earliest <= micros <= latest:
-                left.append(index)
-                continue
+    for position, event in enumerate(events):
         try:
-            if Decimal in types:
-                check_storable(properties, "/properties")
-            id_bytes = event_id.encode()
-            properties_json = canonical_json(properties)
-            values = values_of(shape, properties)
-            stored = values_json([properties[name] for name in shape.names])
-        except (UnicodeEncodeError, Rejection, Unusual):
-            left.append(index)
-            continue
-        if not 0 < len(event_id) <= MAX_ID or "\0" in event_id or ESCAPED_NUL in properties_json:
-            left.append(index)
-            continue
-        rows.append(
-            Row(
-                blake2b(b"%b\0%b" % (source.encode(), id_bytes), digest_size=16).digest(),
-                content_of(
-                    event_name=event.event,
-                    customer=event.customer,
-                    timestamp=None if given is None else micros,
-                    properties=properties_json,
-                ),
-                micros,
-                customer_id,
-                shape,
-                id_bytes,
-                stored,
-                values,
-                index,
-            )
-        )
+            micros = now_micros if event.timestamp is None else quick_micros(event.timestamp)
+            if not earliest <= micros <= latest:
+                raise Unusual
+            rows.append(read_one(event, memory, micros, position))
+        # Plain JSON values are no events, and what is unknown is in no dictionary.
+        except (Unusual, Rejection, AttributeError, KeyError, TypeError, UnicodeEncodeError):
+            left.append(position)
     return rows, left
 
 
-class Unusual(Exception):
-    """A value that the quick way does not take."""
-
-
-def values_of(shape: Shape, properties: dict[str, Any]) -> tuple[int | Decimal | str, ...]:
-    if not shape.is_plain:
+def read_one(event: WireEvent, memory: Memory, micros: int, position: int) -> Row:
+    """Raises whatever comes of an event that is not like those before it."""
+    properties = event.properties
+    if properties is None or len(properties) > MAX_PROPERTIES:
         raise Unusual
-    values: list[int | Decimal | str] = []
-    for reading in shape.readings:
-        if reading.name is None:
-            values.append(1)
-            continue
-        value = properties[reading.name]
-        if type(value) is int and 0 <= value < MAX_VALUE:
-            values.append(value)
-            continue
-        number = value if reading.is_text else metered_value(value, reading.name)
-        if number is None:
-            raise Unusual
-        values.append(number)
-    return tuple(values)
+    # Nulls and structures take the careful way.
+    types = set(map(type, properties.values()))
+    if not types <= PLAIN:
+        raise Unusual
+    if Decimal in types:
+        check_storable(properties, "/properties")
+    plan = memory.plans[event.event]
+    source = event.source or ""
+    known = plan.shapes[source, tuple(properties), tuple(map(properties.get, plan.fixed_names))]
+    id_bytes = event.id.encode()
+    every_value = values_json(known.every_value(properties))
+    if not 0 < len(event.id) <= MAX_ID or b"\0" in id_bytes or ESCAPED_NUL in every_value:
+        raise Unusual
+    return new_row(
+        Row,
+        (
+            blake2b(b"%b\0%b" % (source.encode(), id_bytes), digest_size=16).digest(),
+            content_of(
+                event_name=event.event,
+                customer=event.customer,
+                timestamp=None if event.timestamp is None else micros,
+                names=known.names,
+                values=every_value,
+            ),
+            micros,
+            memory.customers[event.customer],
+            known.shape,
+            id_bytes,
+            values_json(known.stored_values(properties)),
+            read_values(known, properties),
+            position,
+        ),
+    )
+
+
+def read_values(known: KnownShape, properties: dict[str, Any]) -> tuple[int | Decimal | str, ...]:
+    if known.is_simple:
+        values = known.read_values(properties)
+        for value in values:
+            if type(value) is not int or not 0 <= value < MAX_VALUE:
+                break
+        else:
+            return values
+    if not known.shape.is_plain:
+        raise Unusual
+    return tuple(read_value(reading, properties) for reading in known.shape.readings)
+
+
+def read_value(reading: ShapeReading, properties: dict[str, Any]) -> int | Decimal | str:
+    if reading.name is None:
+        return 1
+    value = properties[reading.name]
+    number = value if reading.is_text else metered_value(value, reading.name)
+    if number is None:
+        raise Unusual
+    return number
 
 
 def quick_micros(text: str) -> int:
-    """Microseconds since 1970 of an RFC 3339 timestamp in its usual forms; -1 for any other text.
+    """Microseconds since 1970 of an RFC 3339 timestamp in its usual forms.
 
     Digits beyond microseconds would be cut off here as they are in `validate.parse_timestamp`.
     """
-    if (
-        len(text) not in RFC3339_LENGTHS
-        or text[4] != "-"
-        or text[7] != "-"
-        or text[10] != "T"
-        or text[13] != ":"
-        or text[16] != ":"
-        or text[19] not in ".Z+-"
-        or not (text[-1] == "Z" or (text[-6] in "+-" and text[-3] == ":"))
-        or not text.isascii()
-    ):
-        return -1
     try:
-        return micros_of(datetime.fromisoformat(text))
-    except (ValueError, OverflowError, TypeError):
-        return -1
+        if (
+            text[4:17:3] != "--T::"
+            or text[19] not in ".Z+-"
+            or (text[-1] != "Z" and (text[-6] not in "+-" or text[-3] != ":"))
+            or len(text) > LONGEST
+            or not text.isascii()
+        ):
+            raise Unusual
+        since = datetime.fromisoformat(text) - EPOCH
+    except (IndexError, ValueError, OverflowError) as error:
+        raise Unusual from error
+    return since.days * DAY + since.seconds * SECOND + since.microseconds

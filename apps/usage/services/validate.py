@@ -104,7 +104,11 @@ def parse_event(raw: Any, *, index: int, now: datetime, earliest: datetime) -> P
         index=index,
         key=bytes.fromhex(event_key(source=source, event_id=event_id)),
         content=content_of(
-            event_name=event_name, customer=customer, timestamp=micros, properties=properties_json
+            event_name=event_name,
+            customer=customer,
+            timestamp=micros,
+            names=canonical_json(sorted(properties)),
+            values=canonical_json([properties[name] for name in sorted(properties)]),
         ),
         source=source,
         event_id=event_id,
