@@ -81,12 +81,6 @@ def named_verdict(batch: Batch, index: int, verdict: Verdict) -> dict[str, Any]:
         # Ingestion counted from the beginning of the group: /events/<number there>/…
         _, _, _, *inner = param.split("/", 3)
         param = batch.dialect.pointer(index, f"/{inner[0]}" if inner else "")
-    found = {
-        "index": index,
-        "id": verdict.id,
-        "status": verdict.status,
-        "code": verdict.code,
-        "param": param,
-        "message": verdict.message,
-    }
-    return {name: value for name, value in found.items() if value != ""}
+    named: dict[str, Any] = {"index": index, "id": verdict.id, "status": verdict.status}
+    more = {"code": verdict.code, "param": param, "message": verdict.message}
+    return named | {name: text for name, text in more.items() if text}
