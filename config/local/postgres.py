@@ -36,6 +36,10 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "unix_socket_permissions": "0700",
+    # Identities of events are random, so each checkpoint makes ingestion log whole pages anew: let them be rare.
+    "shared_buffers": "256MB",
+    "max_wal_size": "4GB",
+    "checkpoint_timeout": "15min",
 }
 # Nothing in a test database outlives the machine it was made on.
 DISPOSABLE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
@@ -51,6 +55,8 @@ class Postgres:
 
     home: Path
     disposable: bool = False
+    # Besides or instead of SETTINGS, as pairs.
+    settings: tuple[tuple[str, str], ...] = ()
 
     @property
     def data(self) -> Path:
@@ -130,7 +136,7 @@ class Postgres:
 
     def _spawn(self) -> Process:
         disguise().own(self.data)
-        settings = SETTINGS | (DISPOSABLE if self.disposable else {})
+        settings = SETTINGS | (DISPOSABLE if self.disposable else {}) | dict(self.settings)
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         command = [*disguise().prefix, postgres_binaries()["postgres"], "-D", str(self.data)]
         command += ["-k", str(self.socket_directory), "-p", str(PORT), *options]

@@ -8,23 +8,25 @@ import django
 from config.local import paths
 from config.local.lease import lease
 from config.local.postgres import Postgres
+from config.local.postmaster import Postmaster
 from tests.bench import database
+
+# What docs/scaling.md advises for a server of this size.
+LARGE = (("shared_buffers", "4GB"), ("max_wal_size", "16GB"), ("checkpoint_timeout", "30min"))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench ARGS=…", description=__doc__)
-    parser.add_argument("--events", type=int, default=100_000, help="events a round (default 100,000)")
     parser.add_argument(
-        "--rounds", type=int, default=3, help="interleaved rounds; medians are printed (default 3)"
+        "--stored", type=int, default=10_000_000, help="events that are there already (default 10,000,000)"
     )
-    parser.add_argument("--batch-size", type=int, default=1_000, help="events a request (default 1,000)")
-    parser.add_argument("--clients", type=int, default=2, help="processes that send at once (default 2)")
-    parser.add_argument("--only", choices=["ingestion", "preview"], help="one of the two (default both)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds; medians are printed (default 3)")
+    parser.add_argument("--only", choices=["ingestion", "preview"], help="one of them (default all)")
     options = parser.parse_args()
 
     paths.prepare()
     # Durable as in production: fsync, full-page writes and synchronous commit are on.
-    server = Postgres(paths.LOCAL / "bench-postgres")
+    server = Postgres(paths.LOCAL / "bench-postgres", settings=LARGE)
     with lease(server), database.fresh(server) as url:
         os.environ["DATABASE_URL"] = url
         os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings.local"
@@ -37,13 +39,18 @@ def main() -> None:
             ingestion.measure(
                 url=url,
                 key=key,
-                events=options.events,
+                postgres_pid=pid_of(server),
+                events=options.stored,
                 rounds=options.rounds,
-                batch_size=options.batch_size,
-                clients=options.clients,
             )
         if options.only != "ingestion":
             preview.measure(key=key)
+
+
+def pid_of(server: Postgres) -> int:
+    process = Postmaster(server.data).process()
+    assert process is not None
+    return process.pid
 
 
 if __name__ == "__main__":

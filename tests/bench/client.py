@@ -1,11 +1,20 @@
-"""Load clients: processes that send prepared bodies over kept connections, bounded in number."""
+"""Load clients: processes that send prepared bodies over kept connections, one request on each at a time.
 
-import http.client
+Written on bare sockets, since client, server and PostgreSQL share two cores: what the client costs, the others
+lack. Bounded in number and in time.
+"""
+
 import multiprocessing
+import select
+import socket
 import time
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-import msgspec
+# Nothing that is measured takes so long; a server that hangs must not hang the benchmark.
+PATIENCE_SECONDS = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,20 +25,36 @@ class Sent:
     seconds: float
     latencies: list[float]
 
+    def percentile_ms(self, share: float) -> float:
+        return 1000 * self.latencies[min(int(len(self.latencies) * share), len(self.latencies) - 1)]
 
-def send_all(*, port: int, key: str, bodies: list[bytes], clients: int) -> Sent:
+
+def send_all(
+    *,
+    port: int,
+    key: str,
+    bodies: Sequence[bytes],
+    processes: int,
+    connections: int,
+    pace: float | None = None,
+) -> Sent:
+    """Send each body once, over so many connections in all. With `pace` so many requests a second, due at even
+    distances whether answers come or not; a latency counts from when the request was due.
+    """
     context = multiprocessing.get_context("fork")
     results = context.SimpleQueue()
-    gate = context.Barrier(clients + 1)
-    workers = [
-        context.Process(target=send, args=(port, key, bodies[number::clients], gate, results))
-        for number in range(clients)
+    gate = context.Barrier(processes + 1)
+    requests = [request_of(body, key) for body in bodies]
+    shares = [
+        Share(port, requests[number::processes], connections // processes, pace and pace / processes)
+        for number in range(processes)
     ]
+    workers = [context.Process(target=send, args=(share, gate, results)) for share in shares]
     for worker in workers:
         worker.start()
     gate.wait()
     started = time.perf_counter()
-    answers = [results.get() for _ in workers]
+    answers: list[Any] = [results.get() for _ in workers]
     seconds = time.perf_counter() - started
     for worker in workers:
         worker.join()
@@ -43,19 +68,81 @@ def send_all(*, port: int, key: str, bodies: list[bytes], clients: int) -> Sent:
     )
 
 
-def send(port: int, key: str, bodies: list[bytes], gate, results) -> None:  # type: ignore[no-untyped-def]
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-    accepted, latencies = 0, []
+def request_of(body: bytes, key: str) -> bytes:
+    head = (
+        "POST /api/v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        f"Authorization: Bearer {key}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one of the processes has to send."""
+
+    port: int
+    requests: list[bytes]
+    connections: int
+    pace: float | None
+
+
+def send(share: Share, gate: Any, results: Any) -> None:
+    lines = [socket.create_connection(("127.0.0.1", share.port)) for _ in range(share.connections)]
+    for line in lines:
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     gate.wait()
-    for body in bodies:
-        began = time.perf_counter()
-        connection.request("POST", "/api/v1/events", body, headers)
-        response = connection.getresponse()
-        answer = response.read()
-        latencies.append(time.perf_counter() - began)
-        if response.status != 200:
-            results.put(f"{response.status} {answer[:300]!r}")
-            return
-        accepted += msgspec.json.decode(answer)["accepted"]
-    results.put((accepted, latencies))
+    try:
+        results.put(converse(lines, deque(share.requests), share.pace))
+    except RuntimeError as error:
+        results.put(str(error))
+
+
+def converse(
+    lines: list[socket.socket], requests: deque[bytes], pace: float | None
+) -> tuple[int, list[float]]:
+    """Raises `RuntimeError` at an answer other than 200, and when answers stay away."""
+    poll = select.epoll()
+    by_number = {line.fileno(): line for line in lines}
+    idle = deque(by_number.values())
+    for number in by_number:
+        poll.register(number, select.EPOLLIN)
+    began: dict[int, float] = {}
+    parts: dict[int, bytes] = dict.fromkeys(by_number, b"")
+    accepted, latencies = 0, []
+    due = time.perf_counter()
+    while requests or began:
+        now = time.perf_counter()
+        while requests and idle and (pace is None or due <= now):
+            line = idle.popleft()
+            began[line.fileno()] = now if pace is None else due
+            line.sendall(requests.popleft())
+            if pace:
+                due += 1 / pace
+        wait = max(0.0, due - time.perf_counter()) if pace and requests and idle else PATIENCE_SECONDS
+        ready = poll.poll(wait)
+        if not ready and wait == PATIENCE_SECONDS:
+            raise RuntimeError("no answer for two minutes")
+        for number, _ in ready:
+            parts[number] += by_number[number].recv(65536)
+            count = accepted_in(parts[number])
+            if count is not None:
+                latencies.append(time.perf_counter() - began.pop(number))
+                accepted += count
+                parts[number] = b""
+                idle.append(by_number[number])
+    return accepted, latencies
+
+
+def accepted_in(answer: bytes) -> int | None:
+    """How many events a complete answer accepts; None while it is incomplete."""
+    head, separator, body = answer.partition(b"\r\n\r\n")
+    if not answer:
+        raise RuntimeError("the server closed the connection")
+    if not separator:
+        return None
+    at = head.lower().index(b"content-length:") + len(b"content-length:")
+    if len(body) < int(head[at:].partition(b"\r\n")[0]):
+        return None
+    if not head.startswith(b"HTTP/1.1 200"):
+        raise RuntimeError(f"{head[:40]!r} {body[:300]!r}")
+    return int(body.partition(b'"accepted":')[2].partition(b",")[0])

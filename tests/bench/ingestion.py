@@ -1,7 +1,8 @@
-"""Events a second, end to end over HTTP, beside a raw COPY of the same rows in the same run."""
+"""Events a second, end to end over HTTP with millions stored, beside raw COPY into the same tables in the same run."""
 
 import statistics
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 from django.db import connections
@@ -12,59 +13,109 @@ from apps.catalog.services.meters import create_meter
 from apps.core.models import random_id
 from apps.customers.models import Customer
 from apps.tenants.models import Tenant
-from tests.bench import client, raw_copy, web, workload
+from apps.usage.services.partitions import ensure_partitions
+from tests.bench import client, cpu, raw_copy, stored, web, workload
 from tests.bench.tenant import SCHEMA
 
 WEB_WORKERS = 2
 WEB_THREADS = 8
+HISTORY = timedelta(days=20)
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
-    """Events a second."""
+class Load:
+    """A kind of load, and what is aimed at: events a second on two cores."""
 
-    http: float
-    copy_1: float
-    copy_2: float
-    median_ms: float
-    p99_ms: float
+    name: str
+    batch_size: int
+    connections: int
+    events: int
+    aim: int
+    customer: int | None = None
 
 
-def measure(*, url: str, key: str, events: int, rounds: int, batch_size: int, clients: int) -> None:
+LOADS = [
+    Load("batches of 1,000", 1_000, 4, 200_000, 100_000),
+    Load("batches of 100", 100, 16, 100_000, 60_000),
+    Load("single events", 1, 64, 20_000, 10_000),
+    Load("1,000s, one hot customer, 8 clients", 1_000, 8, 200_000, 50_000, workload.HOT),
+    Load("100s, one hot customer, 8 clients", 100, 8, 100_000, 30_000, workload.HOT),
+    Load("singles, one hot customer, 64 clients", 1, 64, 20_000, 5_000, workload.HOT),
+]
+HALF_LOAD_AIM_MS = 50
+COPY_AIM = 0.4
+BYTES_AIM = 250
+
+
+def measure(*, url: str, key: str, postgres_pid: int, events: int, rounds: int) -> None:
+    """`events` are stored before anything is measured."""
     prepare()
-    raw_copy.make_twins(url, SCHEMA, ["twin_1", "twin_2"])
-    print(
-        f"Ingestion: {rounds} rounds of {events:,} events in batches of {batch_size:,}, {clients} client processes, "
-        f"{WEB_WORKERS} web processes,\n5 properties, 2 meters, {workload.CUSTOMERS:,} customers, fsync on; "
-        "client, server and PostgreSQL share this machine.\n"
+    with web.server(workers=WEB_WORKERS, threads=WEB_THREADS) as server:
+        port = server.port
+        spenders = {"web": server.pid, "PostgreSQL": postgres_pid}
+        warm_up(port, key)
+        history(url, events)
+        print(
+            f"\nIngestion with {events:,} events stored: {rounds} rounds, medians; {WEB_WORKERS} web processes,"
+            f" 2 client processes,\n5 properties, 2 meters, {workload.CUSTOMERS:,} customers, rollups kept, fsync on;"
+            " client, server and PostgreSQL share this machine.\n"
+        )
+        print(f"{'':38} {'events/s':>10} {'aim':>10} {'p50':>8} {'p99':>8}   CPU an event")
+        rates: dict[str, float] = {}
+        for load in LOADS:
+            before = {name: cpu.seconds_below(pid) for name, pid in spenders.items()}
+            seen = [run(port, key, load, seed=number) for number in range(rounds)]
+            spent = {
+                name: 1e6 * (cpu.seconds_below(pid) - before[name]) / (load.events * rounds)
+                for name, pid in spenders.items()
+            }
+            rates[load.name] = statistics.median(load.events / one.seconds for one in seen)
+            show(load.name, rates[load.name], load.aim, seen, spent)
+        half = rates["batches of 100"] / 2
+        paced = run(port, key, LOADS[1], seed=100, pace=half / 100)
+        show("batches of 100 at half load", LOADS[1].events / paced.seconds, int(half), [paced], {})
+        verdict = "under" if paced.percentile_ms(0.99) < HALF_LOAD_AIM_MS else "OVER"
+        print(f"p99 at half load               {verdict} the {HALF_LOAD_AIM_MS} ms aimed at")
+        beside_copy(url, port, key, rounds)
+    print_sizes(url)
+
+
+def run(port: int, key: str, load: Load, *, seed: int, pace: float | None = None) -> client.Sent:
+    bodies = workload.bodies(
+        events=load.events, batch_size=load.batch_size, seed=hash((load.name, seed)), customer=load.customer
     )
-    print(f"{'round':>8} {'over HTTP':>12} {'COPY x1':>12} {'COPY x2':>12} {'p50':>8} {'p99':>8}")
-    seen: list[Round] = []
-    with web.server(workers=WEB_WORKERS, threads=WEB_THREADS) as port:
-        for number in range(1, rounds + 1):
-            seen.append(
-                one_round(url, port, key, events=events, batch_size=batch_size, clients=clients, seed=number)
-            )
-            show(str(number), seen[-1])
-    middle = Round(*(statistics.median(column) for column in zip(*map(columns, seen), strict=True)))
-    show("median", middle)
-    print(f"\nratio to one COPY connection   {middle.http / middle.copy_1:.3f}")
-    print(f"ratio to two COPY connections  {middle.http / middle.copy_2:.3f}")
-    print(
-        f"bytes an event on disk         {bytes_per_event(url):.0f} (table and indexes of the events, rollups apart)"
+    sent = client.send_all(
+        port=port, key=key, bodies=bodies, processes=2, connections=load.connections, pace=pace
     )
+    if sent.accepted != load.events:
+        raise SystemExit(
+            f"{sent.accepted:,} of {load.events:,} events were accepted; this is no measurement."
+        )
+    return sent
 
 
-def columns(one: Round) -> tuple[float, ...]:
-    return one.http, one.copy_1, one.copy_2, one.median_ms, one.p99_ms
+def show(name: str, rate: float, aim: int, seen: list[client.Sent], spent: dict[str, float]) -> None:
+    p50, p99 = (statistics.median(one.percentile_ms(share) for one in seen) for share in (0.5, 0.99))
+    shares = ", ".join(f"{who} {micros:.1f} µs" for who, micros in spent.items())
+    print(f"{name:38} {rate:>8,.0f}/s {aim:>8,}/s {p50:>6.1f}ms {p99:>6.1f}ms   {shares}", flush=True)
 
 
-def show(name: str, one: Round) -> None:
-    print(
-        f"{name:>8} {one.http:>10,.0f}/s {one.copy_1:>10,.0f}/s {one.copy_2:>10,.0f}/s"
-        f" {one.median_ms:>6.0f}ms {one.p99_ms:>6.0f}ms",
-        flush=True,
-    )
+def beside_copy(url: str, port: int, key: str, rounds: int) -> None:
+    """Interleaved: over HTTP, then the same rows by COPY with one and with two connections."""
+    load = LOADS[0]
+    http, one, two = [], [], []
+    print(f"\n{'round':>8} {'over HTTP':>12} {'COPY x1':>12} {'COPY x2':>12}")
+    for number in range(rounds):
+        since = (datetime.now(UTC) - timedelta(minutes=2)).isoformat()
+        http.append(load.events / run(port, key, load, seed=200 + number).seconds)
+        for seen, connections_ in ((one, 1), (two, 2)):
+            rows = raw_copy.take_rows(url, SCHEMA, since=since, count=load.events)
+            count = len(rows["usage_usageevent"])
+            seen.append(count / raw_copy.copy_rows(url, SCHEMA, rows, connections_))
+        print(f"{number + 1:>8} {http[-1]:>10,.0f}/s {one[-1]:>10,.0f}/s {two[-1]:>10,.0f}/s", flush=True)
+    middle, limit_1, limit_2 = (statistics.median(seen) for seen in (http, one, two))
+    print(f"\nratio to one COPY connection   {middle / limit_1:.3f}")
+    print(f"ratio to two COPY connections  {middle / limit_2:.3f} (aim {COPY_AIM} or more)")
 
 
 def prepare() -> None:
@@ -87,29 +138,37 @@ def prepare() -> None:
     connections.close_all()
 
 
-def one_round(
-    url: str, port: int, key: str, *, events: int, batch_size: int, clients: int, seed: int
-) -> Round:
-    bodies = workload.bodies(events=events, batch_size=batch_size, seed=seed)
-    sent = client.send_all(port=port, key=key, bodies=bodies, clients=clients)
-    if sent.accepted != events:
-        raise SystemExit(f"{sent.accepted:,} of {events:,} events were accepted; this is no measurement.")
-    rows = raw_copy.take_rows(url, SCHEMA, f"{seed}-")
-    assert len(rows) == events
-    return Round(
-        http=events / sent.seconds,
-        copy_1=events / raw_copy.copy_rows(url, SCHEMA, "twin_1", rows, 1),
-        copy_2=events / raw_copy.copy_rows(url, SCHEMA, "twin_2", rows, 2),
-        median_ms=1000 * statistics.median(sent.latencies),
-        p99_ms=1000 * sent.latencies[int(len(sent.latencies) * 0.99)],
+def warm_up(port: int, key: str) -> None:
+    """Every shape, partition and connection exists from here on, as in a server that has run for a minute."""
+    for number in range(10):
+        run(port, key, Load("warm up", 500, 8, 8_000, 0), seed=number)
+
+
+def history(url: str, events: int) -> None:
+    end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=7)
+    with tenant_context(Tenant.objects.get(slug=SCHEMA)):
+        ensure_partitions([end - HISTORY, end])
+    connections.close_all()
+    stored.store(
+        url,
+        events=events,
+        start=(end - HISTORY).isoformat(),
+        end=end.isoformat(),
+        customers=workload.CUSTOMERS,
     )
 
 
-def bytes_per_event(url: str) -> float:
+def print_sizes(url: str) -> None:
     with psycopg.connect(url) as connection:
+        connection.execute(f"SET search_path TO {SCHEMA}")
         row = connection.execute(
-            f"SELECT pg_total_relation_size('{SCHEMA}.usage_usageevent')::numeric / count(*)"
-            f" FROM {SCHEMA}.usage_usageevent"
+            "SELECT (SELECT count(*) FROM usage_usageevent),"
+            " (SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree('usage_usageevent')),"
+            " pg_total_relation_size('usage_eventkey')"
         ).fetchone()
         assert row is not None
-        return float(row[0])
+        count, events, keys = (float(value) for value in row)
+        print(
+            f"\nbytes an event on disk         {(events + keys) / count:.0f} (event {events / count:.0f},"
+            f" identity {keys / count:.0f}; indexes included, rollups apart; aim under {BYTES_AIM})"
+        )

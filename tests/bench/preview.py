@@ -27,8 +27,8 @@ BODY = {
 def measure(*, key: str) -> None:
     body = json.dumps(BODY).encode()
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-    with web.server(workers=1, threads=1) as port:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    with web.server(workers=1, threads=1) as web_server:
+        connection = http.client.HTTPConnection("127.0.0.1", web_server.port, timeout=60)
         seen = [
             one(connection, "POST", "/api/v1/prices/preview", body, headers)
             for _ in range(WARM_UP + REQUESTS)

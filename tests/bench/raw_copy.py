@@ -1,4 +1,4 @@
-"""The limit: PostgreSQL's own COPY of the very rows that ingestion stored, into a table with the same indexes."""
+"""The limit: PostgreSQL's own COPY of such rows as ingestion stores, into the same tables with their indexes."""
 
 import threading
 import time
@@ -6,32 +6,41 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 
-TABLE = "usage_usageevent"
+TABLES = ("usage_eventkey", "usage_usageevent")
+# Rows that were stored a moment ago, under other keys, so that they can be stored again.
+TAKE = {
+    "usage_eventkey": 'SELECT gen_random_uuid(), content, "timestamp", customer_id FROM usage_eventkey'
+    ' WHERE "timestamp" >= %s ORDER BY "timestamp" DESC LIMIT %s',
+    "usage_usageevent": "SELECT * FROM usage_usageevent"
+    ' WHERE "timestamp" >= %s ORDER BY "timestamp" DESC LIMIT %s',
+}
 
 
-def take_rows(url: str, schema: str, prefix: str) -> list[bytes]:
-    """The rows of the events whose id begins with `prefix`, as COPY's text format gives them."""
-    query = f"COPY (SELECT * FROM {TABLE} WHERE starts_with(event_id, '{prefix}')) TO STDOUT"
-    with psycopg.connect(url) as connection:
+def take_rows(url: str, schema: str, *, since: str, count: int) -> dict[str, list[bytes]]:
+    """As COPY's text format gives them."""
+    found = {}
+    with psycopg.connect(url, cursor_factory=psycopg.ClientCursor) as connection:
         connection.execute(f"SET search_path TO {schema}")
-        with connection.cursor().copy(query) as copy:
-            return [bytes(block) for block in copy]
+        for table, query in TAKE.items():
+            with connection.cursor() as cursor:
+                text = cursor.mogrify(query, [since, count])
+                with cursor.copy(f"COPY ({text}) TO STDOUT") as copy:
+                    found[table] = [line for block in copy for line in bytes(block).splitlines(keepends=True)]
+    return found
 
 
-def make_twins(url: str, schema: str, names: list[str]) -> None:
-    """Empty tables with the same columns, constraints and indexes, in the tenant's schema."""
-    with psycopg.connect(url) as connection:
-        connection.execute(f"SET search_path TO {schema}")
-        for name in names:
-            connection.execute(f"CREATE TABLE {name} (LIKE {TABLE} INCLUDING ALL)")
-
-
-def copy_rows(url: str, schema: str, table: str, rows: list[bytes], connections: int) -> float:
-    """Copy all rows with so many connections at once; returns the seconds until all are committed."""
+def copy_rows(url: str, schema: str, rows: dict[str, list[bytes]], connections: int) -> float:
+    """Copy all rows with so many connections at once, keys and events; returns the seconds until all are committed."""
     gate = threading.Barrier(connections + 1)
     with ThreadPoolExecutor(connections) as pool:
         parts = [
-            pool.submit(copy_part, url, schema, table, b"".join(rows[number::connections]), gate)
+            pool.submit(
+                copy_part,
+                url,
+                schema,
+                {table: b"".join(lines[number::connections]) for table, lines in rows.items()},
+                gate,
+            )
             for number in range(connections)
         ]
         gate.wait()
@@ -41,11 +50,12 @@ def copy_rows(url: str, schema: str, table: str, rows: list[bytes], connections:
         return time.perf_counter() - started
 
 
-def copy_part(url: str, schema: str, table: str, data: bytes, gate: threading.Barrier) -> None:
+def copy_part(url: str, schema: str, data: dict[str, bytes], gate: threading.Barrier) -> None:
     with psycopg.connect(url) as connection:
         connection.execute(f"SET search_path TO {schema}")
         connection.commit()
         gate.wait()
-        with connection.cursor().copy(f"COPY {table} FROM STDIN") as copy:
-            copy.write(data)
+        for table in TABLES:
+            with connection.cursor().copy(f"COPY {table} FROM STDIN") as copy:
+                copy.write(data[table])
         connection.commit()

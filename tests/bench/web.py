@@ -8,21 +8,28 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from config.local import web
 
 START_SECONDS = 30
 
 
+@dataclass(frozen=True, slots=True)
+class Server:
+    port: int
+    pid: int
+
+
 @contextmanager
-def server(*, workers: int, threads: int) -> Iterator[int]:
-    """Yields the port. Its log goes where this process's errors go."""
+def server(*, workers: int, threads: int) -> Iterator[Server]:
+    """Its log goes where this process's errors go."""
     port = free_port()
     command = web.command(f"127.0.0.1:{port}", workers=workers, options=["--log-level", "warning"])
     process = subprocess.Popen(command, env=os.environ | {"WEB_THREADS": str(threads)})
     try:
         wait_until_healthy(port, process)
-        yield port
+        yield Server(port, process.pid)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(20)
