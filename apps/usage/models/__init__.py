@@ -1,25 +1,39 @@
 """Events as they were reported, the totals they add up to, and those that wait for staff."""
 
-from apps.usage.models.correction import BackfilledReading, EventReading, VoidedEvent
+from apps.usage.models.backfill import BackfillEvent, UsageBackfill
+from apps.usage.models.correction import (
+    BackfilledReading,
+    EventReading,
+    EventRevision,
+    UsageCorrection,
+    VoidedEvent,
+)
 from apps.usage.models.event import CONSTANT_ONE, EventKey, EventShape, UsageEvent
 from apps.usage.models.health import IngestionMinute
+from apps.usage.models.meter_backfill import DiscardedReading, MeterBackfill
 from apps.usage.models.quarantine import QuarantinedEvent
 from apps.usage.models.rollup import DimensionSet, RollupDay, RollupHour, UniqueDay, UniqueHour
 from apps.usage.models.settings import UsageSettings
 
 __all__ = [
     "CONSTANT_ONE",
+    "BackfillEvent",
     "BackfilledReading",
     "DimensionSet",
+    "DiscardedReading",
     "EventKey",
     "EventReading",
+    "EventRevision",
     "EventShape",
     "IngestionMinute",
+    "MeterBackfill",
     "QuarantinedEvent",
     "RollupDay",
     "RollupHour",
     "UniqueDay",
     "UniqueHour",
+    "UsageBackfill",
+    "UsageCorrection",
     "UsageEvent",
     "UsageSettings",
     "VoidedEvent",

@@ -33,6 +33,8 @@ class EventShape(models.Model):
     meter_ids = ArrayField(models.BigIntegerField())
     positions = ArrayField(models.SmallIntegerField())
     dimension_set_ids = ArrayField(models.BigIntegerField())
+    # Above 0 for events that took the place of others with their ids (see EventRevision).
+    revision = models.PositiveSmallIntegerField(default=0, db_default=0)
 
     class Meta:
         verbose_name = "event shape"

@@ -96,13 +96,17 @@ class EventPlan:
 
     measurements: list[Measurement]
     fixed_names: tuple[str, ...]
+    # Of meters whose definition has changed: their number and which definition it is. Shapes are of one definition.
+    versions: tuple[tuple[int, int], ...]
     shapes: dict[ShapeKey, KnownShape] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, measurements: list[Measurement]) -> "EventPlan":
+    def of(cls, meters: list[Meter]) -> "EventPlan":
+        measurements = [measurement_of(meter) for meter in meters]
         names = {name for one in measurements for name in one.dimensions}
         names |= {row.property for one in measurements for row in one.filters}
-        return cls(measurements, tuple(sorted(names)))
+        versions = [(meter.pk, meter.definition_version) for meter in meters if meter.definition_version > 1]
+        return cls(measurements, tuple(sorted(names)), tuple(versions))
 
     def remember(self, key: ShapeKey, shape: Shape) -> None:
         if len(self.shapes) >= MAX_REMEMBERED:
@@ -135,10 +139,7 @@ def recall(version: int, *, may_remember: bool) -> Memory:
     days = UsageSettings.objects.values_list("backdating_days", flat=True).first()
     memory = Memory(
         version,
-        plans={
-            name: EventPlan.of([measurement_of(meter) for meter in meters])
-            for name, meters in meters_by_event_name().items()
-        },
+        plans={name: EventPlan.of(meters) for name, meters in meters_by_event_name().items()},
         backdating=timedelta(days=settings.INGESTION_BACKDATING_DAYS if days is None else days),
     )
     if may_remember:

@@ -11,17 +11,19 @@ from apps.catalog.models import Meter
 from apps.usage.models import CONSTANT_ONE
 from apps.usage.services.decide import Reading
 from apps.usage.services.memory import ADDITIVE, EventPlan, Memory, Shape, ShapeReading
-from apps.usage.services.pack import execute, texts, uuids
+from apps.usage.services.pack import execute, integers, texts, uuids
 from apps.usage.services.validate import ParsedEvent, canonical_json
 
 Dimensions = tuple[tuple[str, str], ...]
 
 INSERT_SHAPES = """
-INSERT INTO usage_eventshape (key, event_name, source, names, fixed, meter_ids, positions, dimension_set_ids)
+INSERT INTO usage_eventshape (key, event_name, source, names, fixed, meter_ids, positions, dimension_set_ids,
+                              revision)
 SELECT key, event_name, source, ARRAY(SELECT json_array_elements_text(names::json)), fixed, meter_ids::bigint[],
-       positions::smallint[], dimension_set_ids::bigint[]
-  FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
-       AS fresh(key, event_name, source, names, fixed, meter_ids, positions, dimension_set_ids)
+       positions::smallint[], dimension_set_ids::bigint[], revision
+  FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
+              %s::integer[])
+       AS fresh(key, event_name, source, names, fixed, meter_ids, positions, dimension_set_ids, revision)
     ON CONFLICT (key) DO NOTHING
 """
 INSERT_SETS = """
@@ -40,19 +42,21 @@ class ShapeDraft:
     names: tuple[str, ...]
     fixed: str
     readings: tuple[ShapeReading, ...]
+    revision: int = 0
+    versions: tuple[tuple[int, int], ...] = ()
 
     @property
     def key(self) -> bytes:
-        content = msgspec.json.encode(
-            [
-                self.event_name,
-                self.source,
-                self.names,
-                self.fixed,
-                [(one.meter_id, one.position, one.dimension_set_id) for one in self.readings],
-            ]
-        )
-        return hashlib.blake2b(content, digest_size=16).digest()
+        content: list[Any] = [
+            self.event_name,
+            self.source,
+            self.names,
+            self.fixed,
+            [(one.meter_id, one.position, one.dimension_set_id) for one in self.readings],
+        ]
+        if self.revision or self.versions:
+            content += [self.revision, self.versions]
+        return hashlib.blake2b(msgspec.json.encode(content), digest_size=16).digest()
 
 
 def draft_of(
@@ -76,7 +80,15 @@ def draft_of(
         rows.append(
             ShapeReading(measurement.meter_id, sets[one.dimensions], measurement.aggregation, source, at)
         )
-    return ShapeDraft(event.event_name, event.source, names, canonical_json(fixed).decode(), tuple(rows))
+    return ShapeDraft(
+        event.event_name,
+        event.source,
+        names,
+        canonical_json(fixed).decode(),
+        tuple(rows),
+        event.revision,
+        plan.versions,
+    )
 
 
 def number_shapes(drafts: Iterable[ShapeDraft]) -> dict[ShapeDraft, Shape]:
@@ -99,6 +111,7 @@ def number_shapes(drafts: Iterable[ShapeDraft]) -> dict[ShapeDraft, Shape]:
                 texts([array(one.meter_id for one in row.readings) for row in rows]),
                 texts([array(one.position for one in row.readings) for row in rows]),
                 texts([array(one.dimension_set_id for one in row.readings) for row in rows]),
+                integers([row.revision for row in rows]),
             ],
         )
         # Read again: another batch may have made the same ones, and its numbers count.

@@ -58,7 +58,10 @@ class Rejection(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ParsedEvent:
-    """A well-formed event. `micros` are microseconds since 1970, of the time it counts at."""
+    """A well-formed event. `micros` are microseconds since 1970, of the time it counts at.
+
+    `revision` is above 0 for an event that takes the place of another with its id, and `key` is that revision's.
+    """
 
     index: int
     key: bytes
@@ -70,6 +73,7 @@ class ParsedEvent:
     micros: int
     properties: dict[str, Any]
     properties_json: bytes
+    revision: int = 0
 
 
 def parse_event(raw: Any, *, index: int, now: datetime, earliest: datetime) -> ParsedEvent:
