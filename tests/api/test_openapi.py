@@ -73,6 +73,16 @@ def test_money_and_quantities_are_texts(document: dict[str, Any]) -> None:
     assert numbers(document["components"]["schemas"], "") == []
 
 
+def test_events_come_in_several_formats(document: dict[str, Any]) -> None:
+    formats = document["paths"]["/api/v1/events"]["post"]["requestBody"]["content"]
+    assert set(formats) == {
+        "application/json",
+        "application/x-ndjson",
+        "application/cloudevents+json",
+        "application/cloudevents-batch+json",
+    }
+
+
 def test_is_served_to_everybody(acme: Tenant) -> None:
     for host in ("localhost", "acme.localhost"):
         response = Client(HTTP_HOST=host).get("/api/v1/openapi.json", headers={"accept": "application/json"})

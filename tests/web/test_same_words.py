@@ -32,6 +32,15 @@ MIXED = json.dumps(
         ]
     }
 ).encode()
+CLOUD = {"specversion": "1.0", "id": "c1", "source": "s", "type": "llm.call", "subject": "chat", "data": {}}
+LINES = b"\n".join([json.dumps(an_event("line")).encode(), b"{", b"", json.dumps(an_event("last")).encode()])
+BINARY = {
+    "ce-specversion": "1.0",
+    "ce-id": "b%C3%A4",
+    "ce-source": "s",
+    "ce-type": "llm.call",
+    "ce-subject": "x",
+}
 ACME = f"Bearer {KEYS['acme']}"
 GLOBEX = f"Bearer {KEYS['globex']}"
 
@@ -39,6 +48,11 @@ CASES: dict[str, tuple[bytes, dict[str, str]]] = {
     "accepted": (ONE, {}),
     "mixed": (MIXED, {}),
     "form": (ONE, {"Content-Type": "application/x-www-form-urlencoded"}),
+    "alone": (json.dumps(an_event()).encode(), {}),
+    "lines": (LINES, {"Content-Type": "application/x-ndjson"}),
+    "cloudevent": (json.dumps(CLOUD).encode(), {"Content-Type": "application/cloudevents+json"}),
+    "cloudevents": (json.dumps([CLOUD, 5]).encode(), {"Content-Type": "application/cloudevents-batch+json"}),
+    "binary": (b"{}", {"Content-Type": "application/json; charset=utf-8", **BINARY}),
     "no gzip": (ONE, {"Content-Encoding": "gzip"}),
     "unknown encoding": (ONE, {"Content-Encoding": "br"}),
     "unknown type": (ONE, {"Content-Type": "text/csv"}),

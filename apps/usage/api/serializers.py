@@ -32,6 +32,21 @@ class EventBatch(serializers.Serializer[Any]):
     events = EventInput(many=True)
 
 
+class CloudEventInput(serializers.Serializer[Any]):
+    """CloudEvents 1.0. Extension attributes are welcome and not kept."""
+
+    specversion = serializers.ChoiceField(["1.0"])
+    id = serializers.CharField(max_length=255, help_text="With the source, the identity of the event.")
+    # A field, not DRF's attribute of the same name.
+    source = serializers.CharField(max_length=255)  # type: ignore[assignment]
+    type = serializers.CharField(max_length=127, help_text="The event; the meters of this name count it.")
+    subject = serializers.CharField(max_length=127, help_text="The customer's external id or id.")
+    time = serializers.DateTimeField(required=False, help_text="Default: now.")
+    datacontenttype = serializers.CharField(required=False, help_text="JSON, when it is given.")
+    # The same.
+    data = serializers.DictField(child=serializers.JSONField(), required=False)  # type: ignore[assignment]
+
+
 class VerdictOutput(serializers.Serializer[Any]):
     index = serializers.IntegerField()
     id = serializers.CharField(allow_null=True)

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -17,24 +17,47 @@ from apps.core.periods import calendar_month
 from apps.customers.models import Customer
 from apps.customers.selectors import customer_by_reference
 from apps.usage.api.parsers import EventsParser, events_of
-from apps.usage.api.serializers import BatchOutput, EventBatch, EventOutput, UsageOutput, UsageQuery
+from apps.usage.api.serializers import (
+    BatchOutput,
+    CloudEventInput,
+    EventBatch,
+    EventInput,
+    EventOutput,
+    UsageOutput,
+    UsageQuery,
+)
 from apps.usage.selectors import event_by_identity, quantities
 from apps.usage.services import ingest as ingestion
-from apps.usage.wire import answer
+from apps.usage.wire import answer, cloudevents, formats
+
+FORMATS = {
+    "application/json": PolymorphicProxySerializer(
+        component_name="Events", serializers=[EventBatch, EventInput], resource_type_field_name=None
+    ),
+    formats.NDJSON: EventInput,
+    cloudevents.STRUCTURED: CloudEventInput,
+    cloudevents.BATCHED: CloudEventInput(many=True),
+}
 
 
 class Events(APIView):
     """Report usage: up to 1,000 events a request, 1 MiB, gzip welcome.
 
+    Send `{"events": […]}` or one event alone as JSON, one event a line as `application/x-ndjson`, or CloudEvents 1.0
+    (`application/cloudevents+json`, `application/cloudevents-batch+json`, or binary with `ce-` headers), in which
+    `type` is the event, `subject` the customer and `data` the properties.
+
     The answer has a verdict for each event, and comes after everything accepted is durable. Sending a batch
     again is safe: known events are `duplicate`. No `Idempotency-Key` is needed, for each event is its own.
+    A key may have a limit of events a second: 429 says in `Retry-After` when the request would pass, and
+    nothing of it was stored. After 503 the same request may be sent again, too.
     """
 
     required_scope = Scope.EVENTS_WRITE
     parser_classes = [EventsParser]
 
     @extend_schema(
-        request=EventBatch,
+        request=FORMATS,
         responses=BatchOutput,
         parameters=[
             OpenApiParameter(
