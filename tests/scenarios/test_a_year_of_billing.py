@@ -38,7 +38,7 @@ def test_three_months_of_pause_are_billed_once_each_and_oldest_first(life: Life)
     life.sign_up("chat", "2026-01-11T00:00:00Z")
     life.sign_up("code", "2026-01-31T09:00:00Z", anchor="anniversary", time_zone="Australia/Lord_Howe")
     jobs = life.advance("2026-04-20T00:00:00Z")
-    assert jobs == {"close_periods": 5, "finalize_invoices": 5}
+    assert jobs == {"close_periods": 5, "finalize_invoices": 5, "make_partitions": 5}
     assert life.bills("chat") == [
         ("2026-01-11", "open", "SANDBOX-2026-000001", "21.00"),
         ("2026-02-01", "open", "SANDBOX-2026-000003", "31.00"),

@@ -1,5 +1,9 @@
-"""The partitions of the events: each holds a month, or a day, of UTC time. They are made when one is missing."""
+"""The partitions of the events: each holds a month, or a day, of UTC time.
 
+They are made ahead of time, and by whoever writes an event for which one is missing.
+"""
+
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -7,11 +11,15 @@ from datetime import UTC, datetime, timedelta
 from django.db import connection, transaction
 from psycopg import sql
 
-from apps.core import lookups
+from apps.core import clock, lookups
 from apps.usage.models.settings import UsageSettings
 
 TABLE = "usage_usageevent"
 MONTH = UsageSettings.PartitionSpan.MONTH
+# Beside the partition of the present: so many days, or one month.
+DAYS_AHEAD = 2
+# Another process may drop what this one remembers; it is looked up again after so long.
+REMEMBERED_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -27,7 +35,8 @@ class Partition:
         return f"{TABLE}_{self.start:%Y%m%d}" if is_day else f"{TABLE}_{self.start:%Y%m}"
 
 
-_known: dict[tuple[str, str], list[Partition]] = {}
+# When they were looked up (monotonic, in seconds), and what was found.
+_known: dict[tuple[str, str], tuple[int, list[Partition]]] = {}
 
 
 def partition_named(name: str) -> Partition:
@@ -65,13 +74,15 @@ def covers(partitions: list[Partition], instant: datetime) -> bool:
 def ensure_partitions(instants: Iterable[datetime]) -> list[Partition]:
     """Make what is missing for events at these instants; returns what was made. Cheap when nothing is missing."""
     place = lookups.place()
-    known = _known.get(place, [])
-    if all(covers(known, instant) for instant in instants):
+    second = int(time.monotonic())
+    looked_up, known = _known.get(place, (second, []))
+    is_fresh = second - looked_up < REMEMBERED_SECONDS
+    if all(is_fresh and covers(known, instant) for instant in instants):
         return []
     made = make_missing(instants)
 
     def remember() -> None:
-        _known[place] = existing()
+        _known[place] = second, existing()
 
     # What a transaction has made that is undone must not be remembered.
     transaction.on_commit(remember)
@@ -89,7 +100,7 @@ def make_missing(instants: Iterable[datetime]) -> list[Partition]:
             "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ' usage partitions', 0))"
         )
     found = existing()
-    span = UsageSettings.objects.values_list("partition_span", flat=True).first() or MONTH
+    span = current_span()
     made = []
     for instant in sorted(instants):
         if covers(found, instant):
@@ -118,3 +129,48 @@ def make(partition: Partition) -> None:
     with connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)
+
+
+# Ahead of time
+
+
+def current_span() -> str:
+    return UsageSettings.objects.values_list("partition_span", flat=True).first() or MONTH
+
+
+def wanted_at(instant: datetime, span: str) -> list[Partition]:
+    """What should be there at an instant: the partition of the present, and those that come next."""
+    if span == MONTH:
+        this = month_of(instant)
+        return [this, month_of(this.end)]
+    today = day_of(instant)
+    return [day_of(today.start + timedelta(days=number)) for number in range(DAYS_AHEAD + 1)]
+
+
+def next_making_at() -> datetime:
+    """When the next partition is to be made ahead: once time has come so near to the end of what is there.
+
+    Lies in the past when something is missing already.
+    """
+    span = current_span()
+    wanted = wanted_at(clock.now(), span)
+    found = existing()
+    until = wanted[0].start
+    while (one := next((one for one in found if one.start <= until < one.end), None)) is not None:
+        until = one.end
+    if span == MONTH:
+        return month_of(day_of(until).start.replace(day=1) - timedelta(days=1)).start
+    return day_of(until).start - timedelta(days=DAYS_AHEAD)
+
+
+def make_ahead(now: datetime) -> int:
+    """Make what should be there at `now` and is missing. Returns how many.
+
+    After the span was switched, days fill what a month leaves free and a month takes no place where days are.
+    """
+    instants = [
+        day_of(one.start + timedelta(days=number)).start
+        for one in wanted_at(now, current_span())
+        for number in range((one.end - one.start).days)
+    ]
+    return len(ensure_partitions(instants))
