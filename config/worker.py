@@ -6,6 +6,8 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn_worker import UvicornWorker
 
+MAX_HEAD = 64 * 1024
+
 
 class JoiningTransport:
     """Sends what is written in one turn of the event loop in one piece: the head of an answer with its body.
@@ -37,8 +39,32 @@ class JoiningTransport:
 
 
 class Protocol(HttpToolsProtocol):
+    """The parser itself would collect a head without an end until memory is full."""
+
+    is_in_head = False
+    heads = 0
+    head_size = 0
+
     def connection_made(self, transport: Any) -> None:
         super().connection_made(JoiningTransport(transport))  # type: ignore[arg-type]
+
+    def on_message_begin(self) -> None:
+        self.is_in_head = True
+        self.heads += 1
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self.is_in_head = False
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        heads = self.heads
+        super().data_received(data)
+        # The piece in which a head begins may hold the body before it, too.
+        is_same_head = self.is_in_head and self.heads == heads
+        self.head_size = self.head_size + len(data) if is_same_head else 0
+        if self.head_size > MAX_HEAD and not self.transport.is_closing():
+            self.send_400_response("The head of the request is too long.")
 
 
 class Worker(UvicornWorker):

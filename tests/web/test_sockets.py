@@ -5,6 +5,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import httpx
 import pytest
@@ -121,6 +122,17 @@ def test_an_announced_length_beyond_the_limit_is_refused_before_it_comes(
         connection.sendall(head(1024 * 1024 + 1))
         ((status, problem),) = answers(connection, 1)
     assert (status, problem["code"]) == (413, "payload_too_large")
+
+
+def test_a_head_without_an_end_is_cut_off(web: WebServer) -> None:
+    with connected(web) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"x" * 200_000)
+        received = b""
+        with suppress(ConnectionResetError):  # the rest of what we sent was not read
+            while part := connection.recv(65536):
+                received += part
+    assert not received or received.startswith(b"HTTP/1.1 400")
+    assert httpx.get(f"{web.url.replace('localhost', '127.0.0.1')}/healthz").status_code == 200
 
 
 @pytest.fixture
