@@ -1,19 +1,46 @@
 """Totals as three independent readings: the rollups of hours, those of days, and a scan of the events."""
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 from django.db import connection
 
-from apps.usage.models import UsageEvent
+from apps.catalog.models import Meter
+from apps.usage.models import EventReading
 
+MICROSECOND = timedelta(microseconds=1)
+
+# What one meter read off one event: when, and what.
+Reading = tuple[datetime, str]
+# By customer, meter, dimension set and bucket: quantity and number of events.
 # Fractions: adding Decimals would round at 28 digits.
 Totals = dict[tuple[Any, ...], tuple[Fraction, int]]
 
 
+def folded(aggregation: str, readings: list[Reading]) -> Fraction:
+    """What an aggregation makes of the readings of one dimension set in one bucket."""
+    if aggregation == "unique_count":
+        return Fraction(len({text for _, text in readings}))
+    ordered = sorted((at, Fraction(text)) for at, text in readings)
+    values = [value for _, value in ordered]
+    if aggregation == "max":
+        return max(values)
+    if aggregation == "min":
+        return min(values)
+    if aggregation == "latest":
+        return values[-1]
+    if aggregation == "time_weighted_sum":
+        return sum(
+            (value * ((end - start) // MICROSECOND) for (start, value), (end, _) in pairwise(ordered)),
+            Fraction(0),
+        )
+    return sum(values, Fraction(0))
+
+
 def rollup_totals(table: str) -> Totals:
-    """By customer, meter, dimension set and bucket: quantity and count."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT customer_id, meter_id, dimension_set_id, bucket, quantity, event_count FROM {table}"
@@ -22,22 +49,34 @@ def rollup_totals(table: str) -> Totals:
 
 
 def scanned_totals(unit: str) -> Totals:
-    """The same from the events themselves, added up in Python."""
-    found: Totals = {}
-    for event in UsageEvent.objects.select_related("shape"):
-        bucket = event.timestamp.replace(minute=0, second=0, microsecond=0)
+    """The same from the readings themselves, in Python."""
+    aggregations = dict(Meter.objects.values_list("pk", "aggregation"))
+    buckets: dict[tuple[Any, ...], list[Reading]] = {}
+    for one in EventReading.objects.all():
+        bucket = one.timestamp.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
         if unit == "day":
             bucket = bucket.replace(hour=0)
-        for meter_id, set_id, value in event.readings:
-            key = (event.customer_id, meter_id, set_id, bucket)
-            quantity, count = found.get(key, (Fraction(0), 0))
-            found[key] = (quantity + Fraction(value), count + 1)
-    return found
+        key = (one.customer_id, one.meter_id, one.dimension_set_id, bucket)
+        buckets.setdefault(key, []).append((one.timestamp, one.value))
+    return {key: (folded(aggregations[key[1]], found), len(found)) for key, found in buckets.items()}
+
+
+def unique_totals(unit: str) -> Totals:
+    """How many values each bucket knows, and how many events had them."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT customer_id, meter_id, dimension_set_id, bucket, count(*), sum(event_count)"
+            f" FROM usage_unique{unit} GROUP BY 1, 2, 3, 4"
+        )
+        return {tuple(row[:4]): (Fraction(row[4]), int(row[5])) for row in cursor.fetchall()}
 
 
 def assert_rollups_equal_events() -> None:
-    assert rollup_totals("usage_rolluphour") == scanned_totals("hour")
-    assert rollup_totals("usage_rollupday") == scanned_totals("day")
+    uniques = set(Meter.objects.filter(aggregation="unique_count").values_list("pk", flat=True))
+    for unit in ("hour", "day"):
+        scanned = scanned_totals(unit)
+        assert rollup_totals(f"usage_rollup{unit}") == scanned
+        assert unique_totals(unit) == {key: one for key, one in scanned.items() if key[1] in uniques}
 
 
 def metered(meter_code: str) -> Decimal:

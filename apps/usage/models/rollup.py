@@ -22,8 +22,9 @@ class Rollup(models.Model):
     """The total of one customer, meter and dimension set in the bucket that begins at `bucket` (UTC).
 
     `quantity` is what the meter's aggregation makes of the bucket alone: a sum, the largest, smallest or latest
-    value, for a time-weighted sum the level times seconds between its first and its last event. The columns
-    behind are for latest values and time-weighted sums; unique counts have rows of their own besides.
+    value, the number of different values; for a time-weighted sum the level times microseconds between its first
+    and its last event. `last_at` is kept where one value counts, the other two for time-weighted sums alone.
+    Unique counts have rows of their own besides.
     """
 
     customer_id = models.BigIntegerField()
@@ -34,8 +35,7 @@ class Rollup(models.Model):
     event_count = models.BigIntegerField()
     first_at = models.DateTimeField(null=True)
     last_at = models.DateTimeField(null=True)
-    # Of two events at one instant the one with the larger key is the later: any fixed rule will do.
-    last_key = models.UUIDField(null=True)
+    # Of several values at one instant the largest is the last.
     last_value = QuantityField(null=True)
 
     class Meta:
@@ -55,7 +55,15 @@ class RollupDay(Rollup):  # noqa: DJ008 - it has no name, only a key
 
     class Meta:
         verbose_name = "daily total"
-        indexes = [models.Index(fields=["bucket"], name="usage_rollupday_bucket")]
+        indexes = [
+            models.Index(fields=["bucket"], name="usage_rollupday_bucket"),
+            # Which level a dimension set had before a period, however long ago that was.
+            models.Index(
+                fields=["customer_id", "meter_id", "dimension_set_id", "bucket"],
+                name="usage_rollupday_level",
+                condition=models.Q(first_at__isnull=False),
+            ),
+        ]
 
 
 class UniqueValue(models.Model):

@@ -1,0 +1,111 @@
+"""Add the readings of newly stored events to their hours and days, in the transaction that stores them."""
+
+from collections.abc import Iterable
+from decimal import localcontext
+from typing import Any, cast
+
+from apps.catalog.models import Meter
+from apps.usage.services.memory import ADDITIVE, Shape
+from apps.usage.services.pack import bigints, execute
+from apps.usage.services.reading import Row
+from apps.usage.services.rollups import compared, levels, unique
+from apps.usage.services.rollups.buckets import (
+    EXACT,
+    HOUR,
+    BucketKey,
+    Number,
+    day_key,
+    key_columns,
+    numbers,
+    upserts,
+)
+from apps.usage.services.rollups.kinds import Readings
+
+Total = tuple[Number, int]
+Addends = tuple[Number, ...]
+# By customer, hour and shape: how many events, and the sums of its readings.
+Groups = dict[tuple[int, int, Shape], list[Any]]
+
+ADD = upserts(
+    {"quantity": "numeric", "event_count": "bigint"}, "quantity = total.quantity + excluded.quantity"
+)
+
+
+def add(rows: Iterable[Row]) -> None:
+    """Add up rows that are stored in this transaction and were not before.
+
+    One statement for sums and counts, and one to three for each other aggregation that the rows have.
+    """
+    with localcontext(EXACT):
+        groups = grouped(rows)
+        hours = additive_hours(groups)
+        if hours:
+            execute(ADD, [*columns(hours), *columns(in_days(hours))])
+        if not all(shape.is_additive for _, _, shape in groups):
+            add_others(Readings(rows))
+
+
+def add_others(readings: Readings) -> None:
+    """In `kinds.ORDER`."""
+    for aggregation in compared.STATEMENTS:
+        if aggregation in readings.numbers:
+            compared.add(aggregation, readings.numbers[aggregation])
+    if readings.texts:
+        unique.add(readings.texts)
+    if Meter.Aggregation.TIME_WEIGHTED_SUM in readings.numbers:
+        levels.add(readings.numbers[Meter.Aggregation.TIME_WEIGHTED_SUM])
+
+
+def grouped(rows: Iterable[Row]) -> Groups:
+    """Events of one shape are added up first: they feed the same totals."""
+    groups: Groups = {}
+    for row in rows:
+        key = (row.customer_id, row.micros - row.micros % HOUR, row.shape)
+        values = cast(Addends, row.values) if row.shape.is_additive else addends(row)
+        group = groups.get(key)
+        if group is None:
+            groups[key] = [1, *values]
+        else:
+            group[0] += 1
+            for number, value in enumerate(values, 1):
+                group[number] += value
+    return groups
+
+
+def addends(row: Row) -> Addends:
+    """Zeros for readings that are not added up."""
+    return tuple(
+        value if reading.aggregation in ADDITIVE and not isinstance(value, str) else 0
+        for reading, value in zip(row.shape.readings, row.values, strict=True)
+    )
+
+
+def additive_hours(groups: Groups) -> dict[BucketKey, Total]:
+    hours: dict[BucketKey, Total] = {}
+    for (customer_id, hour, shape), (count, *sums) in groups.items():
+        for reading, quantity in zip(shape.readings, sums, strict=True):
+            if reading.aggregation not in ADDITIVE:
+                continue
+            bucket = (customer_id, reading.meter_id, hour, reading.dimension_set_id)
+            known = hours.get(bucket)
+            hours[bucket] = (quantity, count) if known is None else (known[0] + quantity, known[1] + count)
+    return hours
+
+
+def in_days(hours: dict[BucketKey, Total]) -> dict[BucketKey, Total]:
+    days: dict[BucketKey, Total] = {}
+    for key, (quantity, count) in hours.items():
+        bucket = day_key(key)
+        known = days.get(bucket)
+        days[bucket] = (quantity, count) if known is None else (known[0] + quantity, known[1] + count)
+    return days
+
+
+def columns(totals: dict[BucketKey, Total]) -> list[object]:
+    keys = sorted(totals)
+    found = [totals[key] for key in keys]
+    return [
+        *key_columns(keys),
+        numbers([quantity for quantity, _ in found]),
+        bigints([count for _, count in found]),
+    ]
