@@ -16,6 +16,11 @@ def event_key(*, source: str, event_id: str) -> str:
     return hashlib.blake2b(f"{source}\0{event_id}".encode(), digest_size=16).hexdigest()
 
 
+def revision_key(*, source: str, event_id: str, revision: int) -> str:
+    """The identity of an event that took the place of another one with the same id. Nobody can report it."""
+    return hashlib.blake2b(f"{source}\0{event_id}\0{revision}".encode(), digest_size=16).hexdigest()
+
+
 def content_of(*, event_name: str, customer: str, timestamp: int | None, names: bytes, values: bytes) -> int:
     """64 bits of a hash of what the client sent besides the identity, as PostgreSQL's signed bigint.
 

@@ -58,7 +58,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("catalog", "0010_active_meters_are_frozen"),
         ("customers", "0002_references_are_remembered"),
-        ("usage", "0008_readings_that_count"),
+        ("usage", "0009_levels"),
     ]
 
     operations = [

@@ -16,8 +16,8 @@ from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 
 from apps.core.errors import Missing
-from apps.usage.identity import event_key
-from apps.usage.models import EventKey, UsageEvent
+from apps.usage.models import UsageEvent
+from apps.usage.standing import standing_of
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -263,20 +263,14 @@ def first_quantities(part: Part, *, count: int | None, total: Decimal | None) ->
 
 
 def event_by_identity(*, event_id: str, source: str = "") -> UsageEvent:
-    """The event with its shape and customer. Raises `Missing` event_not_found."""
-    missing = Missing("event_not_found", f"No event {event_id!r} has been accepted.")
-    key = EventKey.objects.filter(key=event_key(source=source, event_id=event_id)).first()
-    if key is None or key.customer_id is None:
-        raise missing
-    events = UsageEvent.objects.select_related("customer", "shape").filter(
-        customer_id=key.customer_id, timestamp=key.timestamp, event_id=event_id, shape__source=source
-    )
-    event = events.extra(
-        where=[HOUR_OF.format("usage_usageevent") + " = %s"], params=[floor(key.timestamp, HOUR)]
-    ).first()
-    if event is None:
-        raise missing
-    return event
+    """The event that the id stands for, with its shape and customer: the latest revision, or what was voided last.
+
+    Raises `Missing` event_not_found.
+    """
+    standing = standing_of(event_id=event_id, source=source)
+    if standing is None:
+        raise Missing("event_not_found", f"No event {event_id!r} has been accepted.")
+    return standing.event
 
 
 def latest_events(customer_id: int) -> QuerySet[UsageEvent]:

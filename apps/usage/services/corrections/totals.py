@@ -1,0 +1,103 @@
+"""Let totals follow what a correction voids or restores: hours and days equal the readings that count.
+
+Sums and counts are moved by the difference. For the other aggregations a value can't be taken out of a total;
+their hours are computed anew.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+
+from apps.catalog.models import Meter
+from apps.usage.models import UsageCorrection
+from apps.usage.services import rollups
+from apps.usage.services.memory import ADDITIVE
+
+# Customer, meter, start of the hour.
+Hours = list[tuple[int, int, datetime]]
+
+# Each voided event is looked up by customer and hour.
+READINGS = """
+SELECT reading.customer_id, reading.meter_id, reading.bucket, reading.dimension_set_id, reading.value,
+       meter.aggregation
+  FROM usage_voidedevent AS voided
+  JOIN usage_anyreading AS reading
+    ON reading.customer_id = voided.customer_id
+   AND reading.bucket = date_bin('1 hour', voided."timestamp", '2000-01-01 00:00:00+00'::timestamptz)
+   AND reading."timestamp" = voided."timestamp" AND reading.event_id = voided.event_id
+   AND reading.shape_id = voided.shape_id
+  JOIN catalog_meter AS meter ON meter.id = reading.meter_id
+ WHERE voided.correction_id = %(correction)s AND voided."timestamp" >= %(first)s AND voided."timestamp" <= %(last)s
+   AND reading."timestamp" >= %(first)s AND reading."timestamp" <= %(last)s
+"""
+BOUNDS = 'SELECT min("timestamp"), max("timestamp") FROM usage_voidedevent WHERE correction_id = %s'
+MOVE = """
+INSERT INTO usage_rollup{unit} AS total (customer_id, meter_id, bucket, dimension_set_id, quantity, event_count)
+SELECT customer_id, meter_id, date_bin('1 {unit}', bucket, '2000-01-01 00:00:00+00'::timestamptz) AS bucket,
+       dimension_set_id, %(sign)s * sum(value::numeric), %(sign)s * count(*)
+  FROM moved GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+    ON CONFLICT (customer_id, meter_id, bucket, dimension_set_id)
+    DO UPDATE SET quantity = total.quantity + excluded.quantity,
+                  event_count = total.event_count + excluded.event_count
+"""
+# The days come first: what is attached to a statement runs behind it.
+MOVE_BOTH = f"""
+WITH moved AS MATERIALIZED (SELECT * FROM ({READINGS}) AS reading WHERE aggregation = ANY(%(additive)s)),
+     hours AS ({MOVE.format(unit="hour")})
+{MOVE.format(unit="day")}
+"""
+# A total of nothing is no total: whoever lists dimensions would list those that nobody used.
+SWEEP = """
+DELETE FROM usage_rollup{unit} AS total USING (
+    SELECT DISTINCT customer_id, meter_id, dimension_set_id,
+           date_bin('1 {unit}', bucket, '2000-01-01 00:00:00+00'::timestamptz) AS bucket
+      FROM ({readings}) AS reading WHERE aggregation = ANY(%(additive)s)) AS moved
+ WHERE total.customer_id = moved.customer_id AND total.meter_id = moved.meter_id
+   AND total.dimension_set_id = moved.dimension_set_id AND total.bucket = moved.bucket AND total.event_count = 0
+"""
+OTHERS = f"""
+SELECT DISTINCT customer_id, meter_id, bucket FROM ({READINGS}) AS reading WHERE aggregation <> ALL(%(additive)s)
+"""
+
+
+def take_out(correction: UsageCorrection) -> None:
+    """What the correction has voided counts no more."""
+    if (bounds := bounds_of(correction)) is None:
+        return
+    move(bounds, sign=-1)
+    rollups.rebuild_buckets(others_of(bounds))
+
+
+def put_back_before_restoring(correction: UsageCorrection) -> Hours:
+    """What the correction has voided will count again. Returns the hours to rebuild once it does."""
+    if (bounds := bounds_of(correction)) is None:
+        return []
+    move(bounds, sign=1)
+    return others_of(bounds)
+
+
+def bounds_of(correction: UsageCorrection) -> dict[str, Any] | None:
+    """Parameters of the statements. Between the first and the last event, for only those partitions are read."""
+    with connection.cursor() as cursor:
+        cursor.execute(BOUNDS, [correction.pk])
+        first, last = cursor.fetchone()
+    if first is None:
+        return None
+    return {"correction": correction.pk, "first": first, "last": last, "additive": sorted(ADDITIVE)}
+
+
+def move(bounds: dict[str, Any], *, sign: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(MOVE_BOTH, {**bounds, "sign": sign})
+        if sign < 0:
+            for unit in ("day", "hour"):
+                cursor.execute(SWEEP.format(unit=unit, readings=READINGS), bounds)
+
+
+def others_of(bounds: dict[str, Any]) -> Hours:
+    if not Meter.objects.exclude(aggregation__in=ADDITIVE).exists():
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(OTHERS, bounds)
+        return [(customer_id, meter_id, bucket) for customer_id, meter_id, bucket in cursor.fetchall()]
