@@ -161,11 +161,16 @@ INGESTION_GROUP_REQUESTS = 64
 # were slower, since they wait for each other's rows.
 INGESTION_GROUPS_AT_ONCE = 1
 # What a web process holds of bodies that are not stored yet; above it clients are told to come again (503).
-INGESTION_HELD_BYTES = max(64 * 1024 * 1024, 4 * INGESTION_MAX_BYTES)
+INGESTION_HELD_BYTES = max(32 * 1024 * 1024, 4 * INGESTION_MAX_BYTES)
 # A body that is still not complete after so many seconds is given up (408).
 INGESTION_BODY_SECONDS = int(os.environ.get("INGESTION_BODY_SECONDS") or 30)
 # Events a second that a key without a limit of its own may report; none where this is not set.
 INGESTION_RATE_LIMIT = int(os.environ.get("INGESTION_RATE_LIMIT") or 0) or None
+# Old events are archived here, as parquet or csv, in a directory for each tenant. Web and workers share it.
+USAGE_ARCHIVE_DIR = Path(os.environ.get("USAGE_ARCHIVE_DIR") or BASE_DIR / ".local" / "archives")
+USAGE_ARCHIVE_FORMAT = os.environ.get("USAGE_ARCHIVE_FORMAT") or "parquet"
+# Files of usage that staff upload, and the reports on them; likewise.
+USAGE_IMPORT_DIR = Path(os.environ.get("USAGE_IMPORT_DIR") or BASE_DIR / ".local" / "imports")
 DATA_UPLOAD_MAX_MEMORY_SIZE = max(5 * 1024 * 1024, INGESTION_MAX_BYTES)
 
 REST_FRAMEWORK = {

@@ -136,7 +136,7 @@ def test_large_requests_go_alone(counting: Counting) -> None:
 
 
 def test_more_than_can_be_held_is_told_to_come_again(counting: Counting, settings: LazySettings) -> None:
-    settings.INGESTION_HELD_BYTES = 5000
+    settings.INGESTION_HELD_BYTES = 20_000
     responses = send(*([an_event(f"e{number}")] for number in range(100)))
     statuses = [response.status_code for response in responses]
     assert set(statuses) == {200, 503}

@@ -39,6 +39,9 @@ log = logging.getLogger(__name__)
 PATH = "/api/v1/events"
 # Bodies of more bytes are unpacked and decoded in a thread: other requests need not wait for that.
 LARGE = 32 * 1024
+LARGE_COMPRESSED = 2 * 1024
+# What a request takes beside its body while it waits.
+OVERHEAD = 2 * 1024
 DECODERS = 2
 # Doors and keys that were good a moment ago. When there are more they are forgotten and looked up again.
 KNOWN_AT_MOST = 10_000
@@ -136,7 +139,7 @@ class FrontDoor:
         return caller
 
     async def decoded(self, raw: bytes, headers: Mapping[bytes, bytes]) -> Batch:
-        if len(raw) <= LARGE:
+        if len(raw) <= (LARGE_COMPRESSED if b"content-encoding" in headers else LARGE):
             return decode(raw, headers)
         return await asyncio.get_running_loop().run_in_executor(self.decoders, decode, raw, headers)
 
@@ -156,6 +159,7 @@ class Body:
         announced = headers.get(b"content-length", b"")
         if announced.isdigit() and len(announced) < 20 and int(announced) > self.limit:
             raise self.too_large()
+        self.hold(OVERHEAD)
         self.is_read = True
         message = await receive()
         if not message.get("more_body") and message["type"] == "http.request":
@@ -185,7 +189,7 @@ class Body:
     def hold(self, size: int) -> None:
         self.held += size
         self.front_door.held_bytes += size
-        if self.held > self.limit:
+        if self.held > self.limit + OVERHEAD:
             raise self.too_large()
         if self.front_door.held_bytes > settings.INGESTION_HELD_BYTES:
             raise Unavailable(

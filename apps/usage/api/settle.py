@@ -62,7 +62,7 @@ def settle(door: Door, reports: Sequence[Report]) -> None:
     tried on its own.
     """
     error = attempt(door, reports)
-    if error is not None and is_connection_lost(error):
+    if error is not None and is_connection_lost(error) and not isinstance(error.__cause__, PoolTimeout):
         log.warning("The connection to the database was lost: %s", error)
         connection.close()
         error = attempt(door, reports)
@@ -147,7 +147,8 @@ def may_report(api_key: ApiKey | None) -> bool:
 
 
 def is_connection_lost(error: Exception) -> bool:
-    if not isinstance(error, OperationalError | InterfaceError) or isinstance(error.__cause__, PoolTimeout):
+    """Or was not to be had: then waiting for one again, request by request, would take for ever."""
+    if not isinstance(error, OperationalError | InterfaceError):
         return False
     return connection.connection is None or bool(connection.connection.closed)
 
