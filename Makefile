@@ -6,7 +6,7 @@ VENV_PYTHON := .venv/bin/python
 TEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test lint format bench shell reset requirements
+.PHONY: help venv run test lint format bench soak shell reset requirements
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -32,8 +32,11 @@ format: venv ## mend what the formatter and the linter can mend
 	$(VENV_PYTHON) -m ruff check --fix-only .
 	$(VENV_PYTHON) -m ruff format .
 
-bench: venv ## measure ingestion over HTTP beside a raw COPY, and the price preview
+bench: venv ## measure ingestion beside a raw COPY, usage queries and the price preview (ARGS="--stored 300000" is quicker)
 	@$(VENV_PYTHON) -m tests.bench $(ARGS)
+
+soak: venv ## a quarter of an hour at full rate: memory, latency and totals (ARGS="--minutes 60")
+	@$(VENV_PYTHON) -m tests.bench.soak $(ARGS)
 
 shell: venv ## Django's shell on the local database
 	@$(VENV_PYTHON) -m config.local shell

@@ -4,12 +4,13 @@ Written on bare sockets, since client, server and PostgreSQL share two cores: wh
 lack. Bounded in number and in time.
 """
 
+import itertools
 import multiprocessing
 import select
 import socket
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,27 @@ class Sent:
         return 1000 * self.latencies[min(int(len(self.latencies) * share), len(self.latencies) - 1)]
 
 
+@dataclass(slots=True)
+class Pattern:
+    """Batches that differ in their ids alone: made once, numbered while they are sent, so that they cost little.
+
+    `bodies` have a `%016x` for each of their `size` ids.
+    """
+
+    bodies: Sequence[bytes]
+    size: int
+    first_id: int
+
+    def requests(self, key: str, seconds: float) -> Iterator[bytes]:
+        end = time.perf_counter() + seconds
+        number = self.first_id
+        for body in itertools.cycle(self.bodies):
+            if time.perf_counter() > end:
+                break
+            yield request_of(body % tuple(range(number, number + self.size)), key)
+            number += self.size
+
+
 def send_all(
     *,
     port: int,
@@ -41,14 +63,27 @@ def send_all(
     """Send each body once, over so many connections in all. With `pace` so many requests a second, due at even
     distances whether answers come or not; a latency counts from when the request was due.
     """
+    requests = [request_of(body, key) for body in bodies]
+    return together(
+        [
+            Share(port, requests[number::processes], connections // processes, pace and pace / processes)
+            for number in range(processes)
+        ]
+    )
+
+
+def send_for(*, port: int, key: str, seconds: float, patterns: Sequence[Pattern], connections: int) -> Sent:
+    """Send as fast as answers come, for so long; a process for each pattern."""
+    return together(
+        [Share(port, one.requests(key, seconds), connections // len(patterns), None) for one in patterns]
+    )
+
+
+def together(shares: "list[Share]") -> Sent:
+    """Each share in a process of its own, from a common start."""
     context = multiprocessing.get_context("fork")
     results = context.SimpleQueue()
-    gate = context.Barrier(processes + 1)
-    requests = [request_of(body, key) for body in bodies]
-    shares = [
-        Share(port, requests[number::processes], connections // processes, pace and pace / processes)
-        for number in range(processes)
-    ]
+    gate = context.Barrier(len(shares) + 1)
     workers = [context.Process(target=send, args=(share, gate, results)) for share in shares]
     for worker in workers:
         worker.start()
@@ -81,7 +116,7 @@ class Share:
     """What one of the processes has to send."""
 
     port: int
-    requests: list[bytes]
+    requests: Iterable[bytes]
     connections: int
     pace: float | None
 
@@ -92,13 +127,13 @@ def send(share: Share, gate: Any, results: Any) -> None:
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     gate.wait()
     try:
-        results.put(converse(lines, deque(share.requests), share.pace))
+        results.put(converse(lines, iter(share.requests), share.pace))
     except RuntimeError as error:
         results.put(str(error))
 
 
 def converse(
-    lines: list[socket.socket], requests: deque[bytes], pace: float | None
+    lines: list[socket.socket], requests: Iterator[bytes], pace: float | None
 ) -> tuple[int, list[float]]:
     """Raises `RuntimeError` at an answer other than 200, and when answers stay away."""
     poll = select.epoll()
@@ -110,15 +145,17 @@ def converse(
     parts: dict[int, bytes] = dict.fromkeys(by_number, b"")
     accepted, latencies = 0, []
     due = time.perf_counter()
-    while requests or began:
+    request = next(requests, None)
+    while request or began:
         now = time.perf_counter()
-        while requests and idle and (pace is None or due <= now):
+        while request and idle and (pace is None or due <= now):
             line = idle.popleft()
             began[line.fileno()] = now if pace is None else due
-            line.sendall(requests.popleft())
+            line.sendall(request)
+            request = next(requests, None)
             if pace:
                 due += 1 / pace
-        wait = max(0.0, due - time.perf_counter()) if pace and requests and idle else PATIENCE_SECONDS
+        wait = max(0.0, due - time.perf_counter()) if pace and request and idle else PATIENCE_SECONDS
         ready = poll.poll(wait)
         if not ready and wait == PATIENCE_SECONDS:
             raise RuntimeError("no answer for two minutes")

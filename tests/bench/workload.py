@@ -52,3 +52,14 @@ def event(chance: random.Random, now: datetime, customer: int | None = None) -> 
             "feature": chance.choice(FEATURES),
         },
     }
+
+
+def patterns(*, batches: int, batch_size: int, seed: int) -> list[bytes]:
+    """Bodies without timestamps and with `%016x` in the place of each id."""
+    chance = random.Random(seed)
+    now = datetime.now(UTC)
+    made = []
+    for _ in range(batches):
+        events = [event(chance, now) | {"id": "@", "timestamp": None} for _ in range(batch_size)]
+        made.append(msgspec.json.encode({"events": events}).replace(b"%", b"%%").replace(b'"@"', b'"%016x"'))
+    return made
