@@ -1,28 +1,44 @@
 """What has counted: totals of any period, by anything, and the events behind them."""
 
+from apps.usage.selectors.events import event_by_identity, latest_events
+from apps.usage.selectors.parts import Part, first_quantities, quantities_by_unit_amount
+from apps.usage.selectors.pieces import pieces_of
 from apps.usage.selectors.quantities import (
-    EVENT_OF_READING,
-    QUANTITY,
     DimensionQuantity,
-    Part,
-    Quantity,
-    event_by_identity,
-    first_quantities,
-    latest_events,
-    pieces_of,
+    dimension_values,
     quantities,
     quantities_by_dimension,
     quantities_by_dimension_over,
-    quantities_by_unit_amount,
+    quantities_by_group_over,
     quantities_over,
+)
+from apps.usage.selectors.sql import EVENT_OF_READING, QUANTITY
+from apps.usage.selectors.totals import (
+    BY_SET,
+    EVERYTHING,
+    ZERO,
+    Grouping,
+    Quantity,
+    Span,
+    by_dimensions,
+    by_label,
+    totals_of,
 )
 
 __all__ = [
+    "BY_SET",
     "EVENT_OF_READING",
+    "EVERYTHING",
     "QUANTITY",
+    "ZERO",
     "DimensionQuantity",
+    "Grouping",
     "Part",
     "Quantity",
+    "Span",
+    "by_dimensions",
+    "by_label",
+    "dimension_values",
     "event_by_identity",
     "first_quantities",
     "latest_events",
@@ -30,6 +46,8 @@ __all__ = [
     "quantities",
     "quantities_by_dimension",
     "quantities_by_dimension_over",
+    "quantities_by_group_over",
     "quantities_by_unit_amount",
     "quantities_over",
+    "totals_of",
 ]

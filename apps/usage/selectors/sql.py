@@ -1,4 +1,20 @@
-"""Parts of the statements that read what has counted."""
+"""Parts of the statements that read what has counted.
 
+Every scan of events goes through the view `usage_reading`, by customer and hour, which is what the index knows, and by
+timestamp, for the partitions.
+"""
+
+HOUR_OF = "date_bin('1 hour', {}, '2000-01-01 00:00:00+00'::timestamptz)"
+READINGS = (
+    "FROM usage_reading AS reading WHERE reading.customer_id = %s AND reading.bucket BETWEEN %s AND %s"
+    ' AND reading."timestamp" >= %s AND reading."timestamp" < %s'
+)
+QUANTITY = "reading.value::numeric"
+EVENT_OF_READING = (
+    "JOIN usage_usageevent AS event ON event.customer_id = reading.customer_id"
+    f" AND {HOUR_OF.format('event.timestamp')} = reading.bucket AND event.timestamp = reading.timestamp"
+    " AND event.event_id = reading.event_id AND event.shape_id = reading.shape_id"
+    " JOIN usage_eventshape AS shape ON shape.id = event.shape_id"
+)
 # What a unique count keeps of a value. Not MD5, which a customer could make collide.
 VALUE_HASH = "encode(substring(sha256(convert_to(left(reading.value, 255), 'UTF8')) FOR 16), 'hex')::uuid"
