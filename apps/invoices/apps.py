@@ -7,10 +7,11 @@ class InvoicesConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.core.jobs import register_due_job
-        from apps.invoices import selectors
+        from apps.invoices import holds, selectors
         from apps.invoices.services import close_periods, finalize_invoice, provision
         from apps.subscriptions.selectors import next_boundary_at, next_opening_at
         from apps.tenants.services.provision import add_provisioning_step
+        from apps.usage.services.retention import register_hold
 
         add_provisioning_step(provision.provision_billing)
         register_due_job(
@@ -28,3 +29,6 @@ class InvoicesConfig(AppConfig):
             next_due_at=selectors.next_finalization_at,
             run=finalize_invoice.finalize_due_invoices,
         )
+        register_hold("drafts of invoices", holds.drafts_need)
+        register_hold("periods that are not invoiced yet", holds.open_periods_need)
+        register_hold("invoiced periods that late events may still reach", holds.late_events_need)

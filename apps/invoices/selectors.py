@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import F, Min, QuerySet, Sum
+from django.db.models import F, Min, Q, QuerySet, Sum
 
 from apps.catalog.models import Price
 from apps.core.errors import Missing
@@ -14,6 +14,7 @@ from apps.invoices.models import BillingSettings, Invoice, InvoiceLine
 from apps.rating import exact_sum
 from apps.subscriptions.models import Subscription
 from apps.subscriptions.periods import Period
+from apps.usage.models import ArchivedPartition
 
 USAGE_KINDS = (InvoiceLine.Kind.USAGE, InvoiceLine.Kind.ADJUSTMENT)
 
@@ -50,7 +51,11 @@ def billed_usage_of(*, subscription: Subscription, before: datetime) -> list[Bil
     Drafts are left out: they are computed again when they are finalized and will find their late usage
     themselves. While an earlier draft waits nothing is given at all: it is the next invoice, and it takes the
     late usage of the periods before it. Void invoices charged nothing.
+
+    Periods whose events are archived are closed for good: late events are refused there, and what reads single
+    events would find none.
     """
+    kept_from = ArchivedPartition.events_kept_from()
     if drafts().filter(subscription=subscription, kind=Invoice.Kind.CYCLE, period_end__lte=before).exists():
         return []
     lines = (
@@ -60,6 +65,7 @@ def billed_usage_of(*, subscription: Subscription, before: datetime) -> list[Bil
             period_end__lte=before,
         )
         .exclude(invoice__status__in=[Invoice.Status.DRAFT, Invoice.Status.VOID])
+        .filter(Q() if kept_from is None else Q(period_start__gte=kept_from))
         .values("price_id", "period_start", "period_end", plan_version_id=F("price__plan_version_id"))
         .annotate(quantity=Sum("quantity"), event_count=Sum("event_count"), amount=Sum("amount"))
         .order_by("period_start", "price_id")

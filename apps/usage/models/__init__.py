@@ -1,5 +1,6 @@
 """Events as they were reported, the totals they add up to, and those that wait for staff."""
 
+from apps.usage.models.archive import ArchivedPartition, RetentionCheck
 from apps.usage.models.backfill import BackfillEvent, UsageBackfill
 from apps.usage.models.correction import (
     BackfilledReading,
@@ -10,6 +11,7 @@ from apps.usage.models.correction import (
 )
 from apps.usage.models.event import CONSTANT_ONE, EventKey, EventShape, UsageEvent
 from apps.usage.models.health import IngestionMinute
+from apps.usage.models.import_run import UsageImport
 from apps.usage.models.meter_backfill import DiscardedReading, MeterBackfill
 from apps.usage.models.quarantine import QuarantinedEvent
 from apps.usage.models.rollup import DimensionSet, RollupDay, RollupHour, UniqueDay, UniqueHour
@@ -17,6 +19,7 @@ from apps.usage.models.settings import UsageSettings
 
 __all__ = [
     "CONSTANT_ONE",
+    "ArchivedPartition",
     "BackfillEvent",
     "BackfilledReading",
     "DimensionSet",
@@ -28,6 +31,7 @@ __all__ = [
     "IngestionMinute",
     "MeterBackfill",
     "QuarantinedEvent",
+    "RetentionCheck",
     "RollupDay",
     "RollupHour",
     "UniqueDay",
@@ -35,6 +39,7 @@ __all__ = [
     "UsageBackfill",
     "UsageCorrection",
     "UsageEvent",
+    "UsageImport",
     "UsageSettings",
     "VoidedEvent",
 ]
