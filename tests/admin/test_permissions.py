@@ -21,6 +21,7 @@ def actions_of(business: Business) -> list[str]:
         page("invoices.invoice", "finalize", business.draft.pk),
         page("usage.quarantinedevent", "replay", event.pk),
         page("usage.quarantinedevent", "replay_all"),
+        page("access.apikey", "limit", key.pk),
         page("access.apikey", "revoke", key.pk),
         page("catalog.meter", "archive", meter.pk),
         page("catalog.planversion", "archive", version.pk),
