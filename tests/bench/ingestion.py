@@ -14,12 +14,13 @@ from apps.core.models import random_id
 from apps.customers.models import Customer
 from apps.tenants.models import Tenant
 from apps.usage.services.partitions import ensure_partitions
-from tests.bench import client, cpu, raw_copy, stored, web, workload
+from tests.bench import client, cpu, queries, raw_copy, stored, web, workload
 from tests.bench.tenant import SCHEMA
 
 WEB_WORKERS = 2
 WEB_THREADS = 8
 HISTORY = timedelta(days=20)
+STEPS = (10_000, 1_000_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def measure(*, url: str, key: str, postgres_pid: int, events: int, rounds: int) 
         port = server.port
         spenders = {"web": server.pid, "PostgreSQL": postgres_pid}
         warm_up(port, key)
-        history(url, events)
+        queries.show(history(url, events))
         print(
             f"\nIngestion with {events:,} events stored: {rounds} rounds, medians; {WEB_WORKERS} web processes,"
             f" 2 client processes,\n5 properties, 2 meters, {workload.CUSTOMERS:,} customers, rollups kept, fsync on;"
@@ -144,18 +145,25 @@ def warm_up(port: int, key: str) -> None:
         run(port, key, Load("warm up", 500, 8, 8_000, 0), seed=number)
 
 
-def history(url: str, events: int) -> None:
-    end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=7)
+def history(url: str, events: int) -> dict[int, float]:
+    """Fill the last weeks, in steps; at each the median of a month's query."""
+    end = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
     with tenant_context(Tenant.objects.get(slug=SCHEMA)):
         ensure_partitions([end - HISTORY, end])
     connections.close_all()
-    stored.store(
-        url,
-        events=events,
-        start=(end - HISTORY).isoformat(),
-        end=end.isoformat(),
-        customers=workload.CUSTOMERS,
-    )
+    medians = {}
+    there = 0
+    for wanted in (*(step for step in STEPS if step < events), events):
+        stored.store(
+            url,
+            events=wanted - there,
+            start=end - HISTORY,
+            end=end,
+            customers=workload.CUSTOMERS,
+        )
+        there = wanted
+        medians[wanted] = queries.month_by_dimension(end)
+    return medians
 
 
 def print_sizes(url: str) -> None:

@@ -11,7 +11,7 @@ import msgspec
 from apps.core.api.parsers import number
 
 
-class WireEvent(msgspec.Struct, forbid_unknown_fields=True):
+class WireEvent(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     id: str
     event: str
     customer: str
