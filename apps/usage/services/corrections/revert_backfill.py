@@ -1,0 +1,93 @@
+"""Revert a closed backfill: its events count no more, and what it voided counts again."""
+
+from datetime import datetime
+
+from django.db import OperationalError, connection, transaction
+from psycopg.errors import DeadlockDetected
+
+from apps.core.errors import Refused
+from apps.usage.models import UsageBackfill, UsageCorrection
+from apps.usage.services import rollups
+from apps.usage.services.corrections import totals, turn
+from apps.usage.services.corrections.backfills import Status, locked, refuse_unless
+from apps.usage.services.corrections.facts import Kind, correct_range, given_reason, restore_voided_by
+
+DEADLOCK_RETRIES = 3
+# Its events that something else counts in the place of since: amended, or replaced by a later backfill.
+SUPERSEDED = """
+SELECT count(*) FROM usage_backfillevent AS staged
+  JOIN usage_voidedevent AS voided ON voided.key = staged.accepted_key
+  JOIN usage_usagecorrection AS correction ON correction.id = voided.correction_id
+ WHERE staged.backfill_id = %s AND correction.kind <> 'void'
+"""
+# Events that it voided and whose ids count again since, by another correction.
+TAKEN = """
+SELECT count(*) FROM usage_voidedevent AS voided
+  LEFT JOIN usage_eventrevision AS own ON own.key = voided.key
+  JOIN usage_eventrevision AS later ON later.root_key = coalesce(own.root_key, voided.key)
+ WHERE voided.correction_id = %(closing)s AND later.correction_id <> %(closing)s AND later.key <> voided.key
+   AND NOT EXISTS (SELECT FROM usage_voidedevent AS gone WHERE gone.key = later.key)
+"""
+VOID = """
+INSERT INTO usage_voidedevent (customer_id, "timestamp", event_id, shape_id, key, voided_at, correction_id)
+SELECT accepted_customer_id, "timestamp", event_id, accepted_shape_id, accepted_key, %s, %s
+  FROM usage_backfillevent AS staged
+ WHERE backfill_id = %s AND accepted_key IS NOT NULL
+   AND NOT EXISTS (SELECT FROM usage_voidedevent AS voided WHERE voided.key = staged.accepted_key)
+"""
+
+
+def revert_backfill(*, backfill: UsageBackfill, reason: str, now: datetime) -> UsageBackfill:
+    """Undo exactly what closing did. Its events and their ids stay: to report them again, open another backfill.
+
+    Raises `Refused` not_closed; corrected_since when some of its events were amended or replaced, or ids that it
+    voided count again: those corrections come first.
+    """
+    reason = given_reason(reason)
+    for _ in range(DEADLOCK_RETRIES):
+        try:
+            return attempt(backfill, reason=reason, now=now)
+        except OperationalError as error:
+            if connection.in_atomic_block or not isinstance(error.__cause__, DeadlockDetected):
+                raise
+    return attempt(backfill, reason=reason, now=now)
+
+
+@transaction.atomic
+def attempt(backfill: UsageBackfill, *, reason: str, now: datetime) -> UsageBackfill:
+    turn.take_turn()
+    backfill = locked(backfill)
+    refuse_unless(backfill, Status.CLOSED)
+    closing = UsageCorrection.objects.get(backfill=backfill, kind=Kind.BACKFILL_CLOSED)
+    refuse_corrected(backfill, closing)
+    reverting = correct_range(
+        kind=Kind.BACKFILL_REVERTED,
+        backfill=backfill,
+        reason=reason,
+        now=now,
+        changes={name: backfill.outcome.get(name, 0) for name in ("accepted", "voided")},
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(VOID, [now, reverting.pk, backfill.pk])
+    totals.take_out(reverting)
+    hours = totals.put_back_before_restoring(closing)
+    restore_voided_by(closing)
+    rollups.rebuild_buckets(hours)
+    backfill.status = Status.REVERTED
+    backfill.ended_at = now
+    backfill.save(update_fields=["status", "ended_at"])
+    return backfill
+
+
+def refuse_corrected(backfill: UsageBackfill, closing: UsageCorrection) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(SUPERSEDED, [backfill.pk])
+        superseded = cursor.fetchone()[0]
+        cursor.execute(TAKEN, {"closing": closing.pk})
+        taken = cursor.fetchone()[0]
+    if superseded or taken:
+        raise Refused(
+            "corrected_since",
+            f"{superseded + taken:,} of its events were amended, replaced or reported anew since it was closed;"
+            " take those corrections back first.",
+        )
