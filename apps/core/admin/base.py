@@ -116,6 +116,10 @@ class BackOfficeAdmin(ModelAdmin):
             raise Http404(f"There is no {self.opts.verbose_name} {object_id!r}.")
         return record
 
+    def locator_of(self, record: Any) -> str:
+        """What names the record in the address of its page."""
+        return str(record.pk)
+
     def is_on_offer(self, action: str, record: Any) -> bool:
         """Whether an action makes sense for this record now. Permissions are checked apart."""
         return True

@@ -76,4 +76,6 @@ def action_of(request: HttpRequest) -> str:
 def page_of(model_admin: BackOfficeAdmin, record: Model | None = None) -> str:
     opts = model_admin.opts
     view = f"admin:{opts.app_label}_{opts.model_name}_"
-    return reverse(f"{view}change", args=[record.pk]) if record is not None else reverse(f"{view}changelist")
+    if record is None:
+        return reverse(f"{view}changelist")
+    return reverse(f"{view}change", args=[model_admin.locator_of(record)])

@@ -1,11 +1,30 @@
-"""Filters of big tables: choices come from the catalog, never from a scan of the events."""
+"""Filters of the events. They say what is asked; apps.usage.selectors.found_events knows how to look for it.
 
+Choices come from the catalog, never from a scan of the events.
+"""
+
+from datetime import UTC, datetime
 from typing import Any
 
 from django.http import HttpRequest
-from unfold.contrib.filters.admin import DropdownFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, DropdownFilter, RangeDateTimeFilter
+from unfold.utils import parse_datetime_str
 
 from apps.catalog.models import Meter
+
+QUARANTINED, REJECTED = "quarantined", "rejected"
+VERDICTS = [
+    ("counted", "Counted"),
+    ("voided", "Voided"),
+    ("amended", "Amended"),
+    (QUARANTINED, "Quarantined"),
+    (REJECTED, "Rejected"),
+]
+
+
+class CustomerFilter(AutocompleteSelectFilter):
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset
 
 
 class MeterFilter(DropdownFilter):
@@ -16,12 +35,7 @@ class MeterFilter(DropdownFilter):
         return [(str(meter.pk), meter.name) for meter in Meter.objects.order_by("name")]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        value = self.value() or ""
-        return (
-            queryset.filter(shape__meter_ids__contains=[int(value)])
-            if value.isdecimal() and len(value) < 19
-            else queryset
-        )
+        return queryset
 
 
 class EventNameFilter(DropdownFilter):
@@ -33,4 +47,31 @@ class EventNameFilter(DropdownFilter):
         return [(name, name) for name in names]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        return queryset.filter(shape__event_name=self.value()) if self.value() else queryset
+        return queryset
+
+
+class VerdictFilter(DropdownFilter):
+    title = "verdict"
+    parameter_name = "verdict"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return VERDICTS
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset
+
+
+class TimeFilter(RangeDateTimeFilter):
+    """A day without a time begins at midnight (UTC); the end is not part of the range."""
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset
+
+    def bounds(self) -> tuple[datetime | None, datetime | None]:
+        return self.bound("from"), self.bound("to")
+
+    def bound(self, edge: str) -> datetime | None:
+        day = self.used_parameters.get(f"{self.parameter_name}_{edge}_0")
+        time = self.used_parameters.get(f"{self.parameter_name}_{edge}_1") or "00:00:00"
+        found = parse_datetime_str(f"{day} {time}") if day else None
+        return found.replace(tzinfo=UTC) if found else None

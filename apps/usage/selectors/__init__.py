@@ -1,6 +1,8 @@
 """What has counted: totals of any period, by anything, and the events behind them."""
 
-from apps.usage.selectors.events import event_by_identity, latest_events
+from apps.usage.selectors.asked import Asked, Found
+from apps.usage.selectors.events import event_by_identity, event_by_key, key_of, latest_events
+from apps.usage.selectors.found_events import find_events, waiting_ids
 from apps.usage.selectors.parts import Part, first_quantities, quantities_by_unit_amount
 from apps.usage.selectors.pieces import pieces_of
 from apps.usage.selectors.quantities import (
@@ -31,7 +33,9 @@ __all__ = [
     "EVERYTHING",
     "QUANTITY",
     "ZERO",
+    "Asked",
     "DimensionQuantity",
+    "Found",
     "Grouping",
     "Part",
     "Quantity",
@@ -40,7 +44,10 @@ __all__ = [
     "by_label",
     "dimension_values",
     "event_by_identity",
+    "event_by_key",
+    "find_events",
     "first_quantities",
+    "key_of",
     "latest_events",
     "pieces_of",
     "quantities",
@@ -50,4 +57,5 @@ __all__ = [
     "quantities_by_unit_amount",
     "quantities_over",
     "totals_of",
+    "waiting_ids",
 ]
