@@ -67,7 +67,7 @@ def start_business(external_id: str = "chat") -> Business:
         )
         for index, start in enumerate(months)
     ]
-    report(*calls)
+    report(*calls, now=now)
     report(
         an_event("lost-1", customer="nobody-yet", timestamp=now.isoformat()),
         an_event("lost-2", customer="nobody-yet", timestamp=now.isoformat()),

@@ -1,3 +1,4 @@
 from apps.invoices.admin import billing_settings as billing_settings
+from apps.invoices.admin import event_panel as event_panel
 from apps.invoices.admin import invoice as invoice
 from apps.invoices.admin import panels as panels
