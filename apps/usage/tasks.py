@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from celery import shared_task
 
 from apps.core import clock
-from apps.usage.models import MeterBackfill
+from apps.usage.models import MeterBackfill, QuarantinedEvent
 from apps.usage.services.meter_backfill import run
+from apps.usage.services.replay_quarantine import replay_quarantine
 
 # Well below the time limit of tasks; what is left is another task.
 AT_MOST = timedelta(minutes=4)
@@ -18,6 +19,12 @@ def run_meter_backfill(backfill_id: int) -> None:
     backfill = run.run_backfill(backfill_id=backfill_id, now=clock.now(), at_most=AT_MOST)
     if backfill.status == MeterBackfill.Status.RUNNING:
         run_meter_backfill.delay(backfill_id)
+
+
+@shared_task(name="usage.replay_waiting")
+def replay_waiting(ids: list[int]) -> None:
+    """Those of the events that still wait. Twice, or at once with another: each counts once."""
+    replay_quarantine(events=QuarantinedEvent.objects.filter(pk__in=ids), now=clock.now())
 
 
 def send_waiting_backfills(now: datetime) -> int:
