@@ -1,8 +1,8 @@
-"""What becomes due by the clock in usage: partitions ahead of their time, and old ones that may go."""
+"""What becomes due by the clock in usage: partitions ahead of their time, old ones that may go, and counts."""
 
 from apps.core.jobs import register_due_job
 from apps.usage.selectors.holds import meter_backfills_need, open_backfills_need
-from apps.usage.services import partitions, retention
+from apps.usage.services import cardinality, health, partitions, retention
 
 
 def register_usage_jobs() -> None:
@@ -14,5 +14,10 @@ def register_usage_jobs() -> None:
     register_due_job(
         name="retention", rank=90, next_due_at=retention.next_check_at, run=retention.check_retention
     )
+    # By the machine's clock, so that they are due at no instant of the tenant's.
+    register_due_job(
+        name="count_cardinality", rank=95, next_due_at=lambda: None, run=cardinality.count_when_due
+    )
+    register_due_job(name="forget_minutes", rank=95, next_due_at=lambda: None, run=health.forget_old_minutes)
     retention.register_hold("open backfills", open_backfills_need)
     retention.register_hold("meter backfills at work", meter_backfills_need)

@@ -7,12 +7,14 @@ from django.http import HttpRequest
 
 from apps.analytics import selectors
 from apps.analytics.accrual import RATED_AT_MOST, accrue
+from apps.analytics.admin.ingestion import ingestion_of
 from apps.analytics.charts import chart_of
 from apps.analytics.selectors import CustomerCost
 from apps.core import clock, schema
 from apps.core.admin.display import age_text, day_text, instant_text, period_text
 from apps.invoices.models import Invoice
 from apps.tenants.models import Tenant
+from apps.usage.selectors.cardinality import wide_meters
 
 LATEST_TENANTS = 50
 
@@ -39,6 +41,8 @@ def tenant(request: HttpRequest) -> dict[str, Any]:
         page |= {
             "is_daily": is_daily,
             "charts": [chart_of(one) for one in series],
+            "ingestion": ingestion_of(clock.real_now()),
+            "wide_meters": wide_meters(),
             "events_today": f"{min(events, selectors.COUNTED_EVENTS):,}{'+' * (events > selectors.COUNTED_EVENTS)}",
         }
     if request.user.has_perm("usage.view_quarantinedevent"):

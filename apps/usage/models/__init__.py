@@ -2,6 +2,7 @@
 
 from apps.usage.models.archive import ArchivedPartition, RetentionCheck
 from apps.usage.models.backfill import BackfillEvent, UsageBackfill
+from apps.usage.models.cardinality import MeterCardinality
 from apps.usage.models.correction import (
     BackfilledReading,
     EventReading,
@@ -30,6 +31,7 @@ __all__ = [
     "EventShape",
     "IngestionMinute",
     "MeterBackfill",
+    "MeterCardinality",
     "QuarantinedEvent",
     "RetentionCheck",
     "RollupDay",
