@@ -265,7 +265,7 @@ def test_those_who_may_not_see_invoices_see_no_lines(business: Business, in_acme
     user = StaffUser.objects.create_user("events@acme.example", PASSWORD)
     user.user_permissions.set(Permission.objects.filter(codename="view_usageevent"))
     panels = panels_of(Staff(in_acme, user.email), the_event("call-0"))
-    assert set(panels) == {"readings"}
+    assert set(panels) == {"readings", "raw"}
 
 
 def test_another_tenants_event_is_not_found(stan: Staff, business: Business) -> None:

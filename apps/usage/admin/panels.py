@@ -12,6 +12,7 @@ from apps.core.admin.registry import COUNTED_AT_MOST, Panel, register_count, reg
 from apps.core.admin_sites import tenant_site
 from apps.core.api.parsers import decode_json
 from apps.customers.models import Customer
+from apps.usage.admin.raw_event import raw_json
 from apps.usage.admin.usage_event import shown
 from apps.usage.admin.why_not import why_not
 from apps.usage.models import DimensionSet, QuarantinedEvent, UsageCorrection, UsageEvent
@@ -41,6 +42,7 @@ def readings_panel(request: HttpRequest, event: UsageEvent) -> dict[str, Any]:
     sets = DimensionSet.objects.in_bulk({one.dimension_set_id for one in readings})
     properties = decode_json(event.properties_text.encode())
     return {
+        "is_voided": getattr(event, "is_voided", False),
         "readings": [
             reading_row(one, meters.get(one.meter_id), sets.get(one.dimension_set_id)) for one in readings
         ],
@@ -126,6 +128,13 @@ def correction_url(correction: UsageCorrection) -> str:
     return reverse("admin:usage_usagecorrection_change", args=[correction.pk])
 
 
+def raw_panel(request: HttpRequest, event: UsageEvent) -> dict[str, Any]:
+    return {
+        "raw": raw_json(event),
+        "title": "As it was amended" if event.shape.revision else "As it was sent",
+    }
+
+
 def waiting() -> int:
     return QuarantinedEvent.objects.filter(status=QuarantinedEvent.Status.WAITING)[
         : COUNTED_AT_MOST + 1
@@ -149,5 +158,9 @@ register_panel(
 register_panel(
     "usage.usageevent",
     Panel(10, "admin/usage/usageevent/readings.html", "usage.view_usageevent", readings_panel, is_wide=True),
+)
+register_panel(
+    "usage.usageevent",
+    Panel(30, "admin/usage/usageevent/raw.html", "usage.view_usageevent", raw_panel, is_wide=True),
 )
 register_count("quarantine", waiting)

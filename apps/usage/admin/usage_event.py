@@ -29,7 +29,6 @@ from apps.usage.admin.filters import (
     TimeFilter,
     VerdictFilter,
 )
-from apps.usage.admin.raw_event import raw_json
 from apps.usage.models import UsageEvent, VoidedEvent
 from apps.usage.selectors import event_by_key, key_of
 from apps.usage.selectors.health import counts_between
@@ -55,11 +54,13 @@ class UsageEventAdmin(FactAdmin):
     paginator = InfinitePaginator
     show_full_result_count = False
     list_before_template = "admin/usage/usageevent/period.html"
+    # First what it is, then what became of it.
+    change_form_outer_before_template = None
+    change_form_outer_after_template = "admin/usage/usageevent/panels.html"
     fields = (
         ("verdict", "event_shown", "customer"),
         ("event_id_shown", "source_shown"),
         ("timestamp_shown", "received_at_shown", "lag"),
-        "raw",
     )
 
     timestamp_shown = instant_column("timestamp", "Time")
@@ -89,10 +90,6 @@ class UsageEventAdmin(FactAdmin):
     @display(description="Lag")
     def lag(self, event: UsageEvent) -> str:
         return lag_text((event.received_at - event.timestamp).total_seconds())
-
-    @display(description="Raw event")
-    def raw(self, event: UsageEvent) -> str:
-        return format_html('<pre class="ch-pre ch-raw">{}</pre>', raw_json(event))
 
     # The list
 

@@ -1,9 +1,9 @@
 """Look for events as people do, on a table of hundreds of millions: each way reads a bounded part of it.
 
 By id through the keys. By customer through the index on customer and hour, the latest hour first; with a meter or a
-name only the hours for which there are totals. By time alone through the hours of those customers that the totals
-name. By nothing the end of the newest partitions: events are only ever added, so what came in last lies there.
-Nothing is counted, and no partition is sorted.
+name only the hours for which there are totals. By time, name or meter alone through the hours of those customers that
+the totals name. By nothing the end of the newest partitions: events are only ever added, so what came in last lies
+there. Nothing is counted, and no partition is sorted.
 """
 
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ from apps.usage.models import (
 )
 from apps.usage.selectors.asked import AMENDED, COUNTED, VOIDED, Asked, Found, meters_of
 from apps.usage.selectors.events import EventPlace, events_at, key_of, latest_events
-from apps.usage.selectors.found_without_customer import by_time, newest
+from apps.usage.selectors.found_without_customer import by_hours, newest
 from apps.usage.selectors.sql import HOUR_OF
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -44,8 +44,8 @@ def find_events(asked: Asked, *, offset: int, limit: int) -> Found:
         found = by_correction(asked, offset, limit)
     elif asked.customer_id is not None:
         found = by_customer(asked, offset, limit)
-    elif asked.starts_at is not None or asked.ends_at is not None:
-        found = by_time(asked, offset, limit)
+    elif asked.event_name or any((asked.meter_id, asked.starts_at, asked.ends_at)):
+        found = by_hours(asked, offset, limit)
     else:
         found = newest(asked, offset, limit)
     keys = [key_of(event) for event in found.events]

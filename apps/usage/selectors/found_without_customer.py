@@ -11,8 +11,10 @@ from apps.usage.selectors.sql import HOUR_OF
 
 # Without a customer: blocks of 8 kB at the end of the newest partitions, some 60 events in each.
 BLOCKS = 1_000
-# By time alone: rows of totals, hours of customers, and events of each of these.
+# By time, name or meter: rows of totals, hours of customers, and events of each of these.
 TOTALS, PAIRS, EVENTS_OF_PAIR = 5_000, 300, 500
+# Of the totals of all meters, where some are asked for: no index knows the meter first.
+TOTALS_OF_ALL = 200_000
 NOT_VOIDED = """
 NOT EXISTS (SELECT FROM usage_voidedevent AS voided
              WHERE voided.customer_id = event.customer_id AND voided."timestamp" = event."timestamp"
@@ -27,9 +29,11 @@ READ_BY = """
 IN_HOURS = f"""
 WITH hour AS MATERIALIZED (
     SELECT DISTINCT customer_id, bucket
-      FROM (SELECT customer_id, bucket FROM usage_rolluphour
-             WHERE bucket >= {HOUR_OF.format("%(start)s::timestamptz")} AND bucket < %(end)s {{of_meters}}
-             ORDER BY bucket DESC LIMIT {TOTALS}) AS newest
+      FROM (SELECT customer_id, bucket
+              FROM (SELECT customer_id, bucket, meter_id FROM usage_rolluphour
+                     WHERE bucket >= {HOUR_OF.format("%(start)s::timestamptz")} AND bucket < %(end)s
+                     ORDER BY bucket DESC LIMIT {{totals}}) AS total
+             {{of_meters}} ORDER BY bucket DESC LIMIT {TOTALS}) AS newest
      ORDER BY bucket DESC LIMIT {PAIRS}
 )
 SELECT event.* FROM hour CROSS JOIN LATERAL (
@@ -52,15 +56,18 @@ SELECT child.relname, pg_relation_size(child.oid) / current_setting('block_size'
 """
 
 
-def by_time(asked: Asked, offset: int, limit: int) -> Found:
+def by_hours(asked: Asked, offset: int, limit: int) -> Found:
     """By way of the totals of the hours: they name the customers, whose hours the index knows."""
     start = asked.starts_at or datetime(1, 1, 2, tzinfo=UTC)
     end = asked.ends_at or datetime(9999, 12, 30, tzinfo=UTC)
     params = {**params_of(asked), "start": start, "end": end, "limit": limit, "offset": offset}
-    of_meters = ""
+    of_meters, totals = "", TOTALS
     if asked.meter_id is not None or asked.event_name:
-        of_meters, params["meters"] = "AND meter_id = ANY(%(meters)s)", meters_of(asked)
-    events = UsageEvent.objects.raw(IN_HOURS.format(of_meters=of_meters, where=where_of(asked)), params)
+        of_meters, totals = "WHERE meter_id = ANY(%(meters)s)", TOTALS_OF_ALL
+        params["meters"] = meters_of(asked)
+    events = UsageEvent.objects.raw(
+        IN_HOURS.format(of_meters=of_meters, totals=totals, where=where_of(asked)), params
+    )
     return Found(
         furnished(events),
         f"Of each customer and hour {EVENTS_OF_PAIR:,} events are looked at, the latest {PAIRS:,} of these hours. "
