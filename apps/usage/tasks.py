@@ -6,6 +6,7 @@ from celery import shared_task
 
 from apps.core import clock
 from apps.usage.models import MeterBackfill, QuarantinedEvent
+from apps.usage.services.imports.run import run_import
 from apps.usage.services.meter_backfill import run
 from apps.usage.services.replay_quarantine import replay_quarantine
 
@@ -19,6 +20,13 @@ def run_meter_backfill(backfill_id: int) -> None:
     backfill = run.run_backfill(backfill_id=backfill_id, now=clock.now(), at_most=AT_MOST)
     if backfill.status == MeterBackfill.Status.RUNNING:
         run_meter_backfill.delay(backfill_id)
+
+
+@shared_task(name="usage.run_import")
+def run_usage_import(import_id: int) -> None:
+    """Twice, or at once with another: one of them takes in the file."""
+    if run_import(import_id=import_id, at_most=AT_MOST):
+        run_usage_import.delay(import_id)
 
 
 @shared_task(name="usage.replay_waiting")
