@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django_tenants.utils import tenant_context
 
+from apps.catalog.models import Meter
 from apps.customers.models import Customer
 from apps.tenants.models import Tenant
 from apps.usage.models import BackfilledReading, DimensionSet, UsageEvent
@@ -79,6 +80,29 @@ def test_by_customer(events: None, chat: Customer) -> None:
     assert ids(**mine, event_name="llm.call", limit=2) == ["a2", "a1"]
     assert ids(**mine, event_name="llm.call", ends_at=START) == ["old"]
     assert ids(**mine, event_name="nothing") == []
+
+
+def test_pages_tile_what_there_is(events: None, chat: Customer) -> None:
+    """Totals say how many hours hold a page; voided events and the edges of a range must not make one short."""
+    report(
+        *(an_event(f"t{n:02}", timestamp=(START + timedelta(minutes=13 * n)).isoformat()) for n in range(40)),
+        now=NOW,
+    )
+    for name in ("t05", "t06", "t07", "t20"):
+        void_event(event_id=name, reason="Sent twice", now=NOW)
+    meter = Meter.objects.get(code="input_tokens")
+    ranges = (
+        {},
+        {"starts_at": START + timedelta(minutes=50), "ends_at": START + timedelta(hours=5, minutes=7)},
+    )
+    for given in ({"event_name": "llm.call"}, {"meter_id": meter.pk}, {}):
+        for verdict in ("", "counted"):
+            for in_range in ranges:
+                asked = {"customer_id": chat.pk, "verdict": verdict, **given, **in_range}
+                whole = ids(**asked)
+                assert len(whole) > 15
+                pages = [ids(**asked, limit=4, offset=offset) for offset in range(0, len(whole), 4)]
+                assert [event_id for page in pages for event_id in page] == whole
 
 
 def test_by_meter_with_what_was_backfilled(events: None, chat: Customer) -> None:

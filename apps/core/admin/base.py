@@ -29,7 +29,7 @@ class BackOfficeAdmin(ModelAdmin):
     list_filter_submit = True
     compressed_fields = True
     warn_unsaved_form = True
-    change_form_outer_before_template = "admin/panels.html"
+    change_form_outer_before_template: str | None = "admin/panels.html"
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 
 from apps.usage.identity import event_key
 from apps.usage.models import (
@@ -29,8 +29,8 @@ from apps.usage.selectors.found_without_customer import by_hours, newest
 from apps.usage.selectors.sql import HOUR_OF
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-# With a meter or a name: so many of a customer's latest days and hours with totals are looked at.
-DAYS, HOURS = 62, 500
+# With a meter or a name: so many of a customer's latest days with totals are looked at.
+DAYS = 62
 CORRECTED = 2_000
 
 EVENT_HOUR = HOUR_OF.format('usage_usageevent."timestamp"')
@@ -135,16 +135,11 @@ def in_range(asked: Asked) -> Q:
 def by_customer(asked: Asked, offset: int, limit: int) -> Found:
     assert asked.customer_id is not None
     events = latest_events(asked.customer_id).filter(in_range(asked))
-    reach = ""
-    if asked.meter_id is not None or asked.event_name:
-        hours = hours_with_totals(asked)
+    by_totals = asked.meter_id is not None or bool(asked.event_name)
+    if by_totals:
+        hours = hours_with_totals(asked, offset + limit)
         if not hours:
             return Found([])
-        reach = (
-            f"Looked at the {HOURS:,} latest hours of the customer with such events."
-            if len(hours) == HOURS
-            else ""
-        )
         events = events.filter(timestamp__gte=hours[-1], timestamp__lt=hours[0] + HOUR).extra(
             where=[f"{EVENT_HOUR} = ANY(%s)"], params=[hours]
         )
@@ -153,7 +148,11 @@ def by_customer(asked: Asked, offset: int, limit: int) -> Found:
         events = in_hours(events, asked.starts_at, asked.ends_at)
     if asked.verdict == COUNTED:
         events = events.exclude(Exists(VoidedEvent.objects.filter(**same_place())))
-    return Found(list(events[offset : offset + limit]), reach)
+    found = list(events[offset : offset + limit])
+    is_short = by_totals and len(found) < limit
+    return Found(
+        found, f"Looked at the latest {DAYS} days on which there are such events." if is_short else ""
+    )
 
 
 def in_hours(
@@ -167,11 +166,14 @@ def in_hours(
     return events
 
 
-def hours_with_totals(asked: Asked) -> list[datetime]:
-    """The latest hours in which the meters counted something for the customer; two queries."""
+def hours_with_totals(asked: Asked, wanted: int) -> list[datetime]:
+    """The customer's latest hours in which the meters counted `wanted` events in all, or what there is; two queries.
+
+    An event counts for several meters of its name, so an hour has at least as many as one of them counted.
+    """
     totals = {"customer_id": asked.customer_id, "meter_id__in": meters_of(asked)}
     days = RollupDay.objects.filter(**totals).order_by("-bucket")
-    hours = RollupHour.objects.filter(**totals).order_by("-bucket")
+    hours = RollupHour.objects.filter(**totals)
     if asked.starts_at is not None:
         days = days.filter(bucket__gte=day_of(asked.starts_at))
         hours = hours.filter(bucket__gte=hour_of(asked.starts_at))
@@ -180,8 +182,25 @@ def hours_with_totals(asked: Asked) -> list[datetime]:
     latest = list(days.values_list("bucket", flat=True).distinct()[:DAYS])
     if not latest:
         return []
-    hours = hours.filter(bucket__gte=latest[-1], bucket__lt=latest[0] + DAY)
-    return list(hours.values_list("bucket", flat=True).distinct()[:HOURS])
+    rows = (
+        hours.filter(bucket__gte=latest[-1], bucket__lt=latest[0] + DAY)
+        .order_by("-bucket")
+        .values_list("bucket", "meter_id")
+        .annotate(events=Sum("event_count"))
+    )
+    found: dict[datetime, int] = {}
+    for bucket, _, events in rows:
+        # The hours at the edges of what is asked may hold events outside of it.
+        is_whole = (asked.starts_at is None or bucket >= asked.starts_at) and (
+            asked.ends_at is None or bucket + HOUR <= asked.ends_at
+        )
+        found[bucket] = max(found.get(bucket, 0), events if is_whole else 0)
+    counted = 0
+    for index, events in enumerate(found.values()):
+        counted += events
+        if counted >= wanted:
+            return list(found)[: index + 1]
+    return list(found)
 
 
 def what_is_read(asked: Asked) -> Q:
