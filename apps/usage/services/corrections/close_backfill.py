@@ -87,7 +87,7 @@ def attempt(backfill: UsageBackfill, *, now: datetime) -> UsageBackfill:
         changes=scope_of(backfill),
     )
     void(replaced, correction, now=now)
-    totals.take_out(correction)
+    totals.rebuild(totals.hours_of(correction))
     accepted: list[Row] = []
     for batch in staged_batches(backfill, revisions):
         done = insert(batch, revisions, correction, memory, now=now)
@@ -98,7 +98,7 @@ def attempt(backfill: UsageBackfill, *, now: datetime) -> UsageBackfill:
         ]
     write_verdicts(backfill, settled)
     rollups.add(accepted)
-    counted = Counter(one.verdict for one in settled)
+    counted = Counter(str(one.verdict) for one in settled)
     backfill.outcome = {**counted, "voided": len(replaced)}
     backfill.status = Status.CLOSED
     backfill.closed_at = now

@@ -7,7 +7,6 @@ from psycopg.errors import DeadlockDetected
 
 from apps.core.errors import Refused
 from apps.usage.models import UsageBackfill, UsageCorrection
-from apps.usage.services import rollups
 from apps.usage.services.corrections import totals, turn
 from apps.usage.services.corrections.backfills import Status, locked, refuse_unless
 from apps.usage.services.corrections.facts import Kind, correct_range, given_reason, restore_voided_by
@@ -69,10 +68,9 @@ def attempt(backfill: UsageBackfill, *, reason: str, now: datetime) -> UsageBack
     )
     with connection.cursor() as cursor:
         cursor.execute(VOID, [now, reverting.pk, backfill.pk])
-    totals.take_out(reverting)
-    hours = totals.put_back_before_restoring(closing)
+    hours = totals.hours_of(reverting) | totals.hours_of(closing)
     restore_voided_by(closing)
-    rollups.rebuild_buckets(hours)
+    totals.rebuild(hours)
     backfill.status = Status.REVERTED
     backfill.ended_at = now
     backfill.save(update_fields=["status", "ended_at"])

@@ -1,7 +1,8 @@
 """Let totals follow what a correction voids or restores: hours and days equal the readings that count.
 
-Sums and counts are moved by the difference. For the other aggregations a value can't be taken out of a total;
-their hours are computed anew.
+Of a single event sums and counts are moved by the difference, however much else its hour holds. For the other
+aggregations a value can't be taken out of a total, and for many events looking each of them up would cost more
+than reading their hours: those are computed anew.
 """
 
 from datetime import datetime
@@ -15,9 +16,9 @@ from apps.usage.services import rollups
 from apps.usage.services.memory import ADDITIVE
 
 # Customer, meter, start of the hour.
-Hours = list[tuple[int, int, datetime]]
+Hour = tuple[int, int, datetime]
 
-# Each voided event is looked up by customer and hour.
+# Of few events: each is looked up by customer and hour.
 READINGS = """
 SELECT reading.customer_id, reading.meter_id, reading.bucket, reading.dimension_set_id, reading.value,
        meter.aggregation
@@ -35,7 +36,7 @@ BOUNDS = 'SELECT min("timestamp"), max("timestamp") FROM usage_voidedevent WHERE
 MOVE = """
 INSERT INTO usage_rollup{unit} AS total (customer_id, meter_id, bucket, dimension_set_id, quantity, event_count)
 SELECT customer_id, meter_id, date_bin('1 {unit}', bucket, '2000-01-01 00:00:00+00'::timestamptz) AS bucket,
-       dimension_set_id, %(sign)s * sum(value::numeric), %(sign)s * count(*)
+       dimension_set_id, -sum(value::numeric), -count(*)
   FROM moved GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
     ON CONFLICT (customer_id, meter_id, bucket, dimension_set_id)
     DO UPDATE SET quantity = total.quantity + excluded.quantity,
@@ -61,41 +62,56 @@ SELECT DISTINCT customer_id, meter_id, bucket FROM ({READINGS}) AS reading WHERE
 """
 
 
+# What events of these shapes may have been counted for. More than there is does no harm.
+HOURS = """
+WITH voided AS (
+    SELECT *, date_bin('1 hour', "timestamp", '2000-01-01 00:00:00+00'::timestamptz) AS bucket
+      FROM usage_voidedevent WHERE correction_id = %s
+), kind AS (
+    SELECT DISTINCT customer_id, bucket, shape_id FROM voided
+)
+SELECT kind.customer_id, meter.id, kind.bucket
+  FROM kind JOIN usage_eventshape AS shape ON shape.id = kind.shape_id
+ CROSS JOIN LATERAL unnest(shape.meter_ids) AS meter(id)
+UNION
+SELECT later.customer_id, later.meter_id, voided.bucket
+  FROM voided JOIN usage_backfilledreading AS later
+    ON later.customer_id = voided.customer_id AND later."timestamp" = voided."timestamp"
+   AND later.event_id = voided.event_id AND later.shape_id = voided.shape_id
+"""
+
+
 def take_out(correction: UsageCorrection) -> None:
-    """What the correction has voided counts no more."""
-    if (bounds := bounds_of(correction)) is None:
-        return
-    move(bounds, sign=-1)
+    """The one event that the correction has voided counts no more."""
+    bounds = bounds_of(correction)
+    with connection.cursor() as cursor:
+        cursor.execute(MOVE_BOTH, bounds)
+        for unit in ("day", "hour"):
+            cursor.execute(SWEEP.format(unit=unit, readings=READINGS), bounds)
     rollups.rebuild_buckets(others_of(bounds))
 
 
-def put_back_before_restoring(correction: UsageCorrection) -> Hours:
-    """What the correction has voided will count again. Returns the hours to rebuild once it does."""
-    if (bounds := bounds_of(correction)) is None:
-        return []
-    move(bounds, sign=1)
-    return others_of(bounds)
+def hours_of(correction: UsageCorrection) -> set[Hour]:
+    """The hours of all that the correction has voided; to be rebuilt when it is voided, or restored."""
+    with connection.cursor() as cursor:
+        cursor.execute(HOURS, [correction.pk])
+        return {(customer_id, meter_id, bucket) for customer_id, meter_id, bucket in cursor.fetchall()}
 
 
-def bounds_of(correction: UsageCorrection) -> dict[str, Any] | None:
+def rebuild(hours: set[Hour]) -> None:
+    """Make totals equal what counts now."""
+    rollups.rebuild_buckets(hours)
+
+
+def bounds_of(correction: UsageCorrection) -> dict[str, Any]:
     """Parameters of the statements. Between the first and the last event, for only those partitions are read."""
     with connection.cursor() as cursor:
         cursor.execute(BOUNDS, [correction.pk])
         first, last = cursor.fetchone()
-    if first is None:
-        return None
     return {"correction": correction.pk, "first": first, "last": last, "additive": sorted(ADDITIVE)}
 
 
-def move(bounds: dict[str, Any], *, sign: int) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(MOVE_BOTH, {**bounds, "sign": sign})
-        if sign < 0:
-            for unit in ("day", "hour"):
-                cursor.execute(SWEEP.format(unit=unit, readings=READINGS), bounds)
-
-
-def others_of(bounds: dict[str, Any]) -> Hours:
+def others_of(bounds: dict[str, Any]) -> list[Hour]:
     if not Meter.objects.exclude(aggregation__in=ADDITIVE).exists():
         return []
     with connection.cursor() as cursor:
