@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import F, Min, Q, QuerySet, Sum
+from django.db.models import Exists, F, Min, OuterRef, QuerySet, Sum
 
 from apps.catalog.models import Price
 from apps.core.errors import Missing
@@ -55,7 +55,7 @@ def billed_usage_of(*, subscription: Subscription, before: datetime) -> list[Bil
     Periods whose events are archived are closed for good: late events are refused there, and what reads single
     events would find none.
     """
-    kept_from = ArchivedPartition.events_kept_from()
+    archived = ArchivedPartition.objects.filter(ends_at__gt=OuterRef("period_start"))
     if drafts().filter(subscription=subscription, kind=Invoice.Kind.CYCLE, period_end__lte=before).exists():
         return []
     lines = (
@@ -65,7 +65,7 @@ def billed_usage_of(*, subscription: Subscription, before: datetime) -> list[Bil
             period_end__lte=before,
         )
         .exclude(invoice__status__in=[Invoice.Status.DRAFT, Invoice.Status.VOID])
-        .filter(Q() if kept_from is None else Q(period_start__gte=kept_from))
+        .exclude(Exists(archived))
         .values("price_id", "period_start", "period_end", plan_version_id=F("price__plan_version_id"))
         .annotate(quantity=Sum("quantity"), event_count=Sum("event_count"), amount=Sum("amount"))
         .order_by("period_start", "price_id")

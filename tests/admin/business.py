@@ -13,6 +13,7 @@ from apps.invoices.services.close_periods import close_due_periods
 from apps.invoices.services.finalize_invoice import finalize_invoice
 from apps.subscriptions.models import Subscription
 from apps.subscriptions.services.negotiate import negotiate_version
+from apps.usage.models import ArchivedPartition, UsageImport
 from tests.harness.factories import (
     an_event,
     flat,
@@ -46,6 +47,19 @@ def furnish_catalog(customer: Customer, version: PlanVersion) -> None:
     negotiate_version(customer=customer, version=version)
 
 
+def furnish_files(now: datetime) -> None:
+    """A month that was archived long ago, and an import that came to its end."""
+    ArchivedPartition.objects.create(
+        partition="usage_usageevent_202001", starts_at=datetime(2020, 1, 1, tzinfo=UTC),
+        ends_at=datetime(2020, 2, 1, tzinfo=UTC), format="parquet", file_name="usage_usageevent_202001.parquet",
+        row_count=12, byte_size=3456, sha256="0" * 64, archived_at=now,
+    )  # fmt: skip
+    UsageImport.objects.create(
+        file_name="january.csv", format="csv", sha256="1" * 64, byte_size=120, status="done", position=3,
+        accepted=2, rejected=1, created_at=now, started_at=now, finished_at=now,
+    )  # fmt: skip
+
+
 def start_business(external_id: str = "chat") -> Business:
     """Inside a tenant's schema. Each month has one call of 1,000,000 input and 100,000 output tokens."""
     now = clock.now()
@@ -73,6 +87,7 @@ def start_business(external_id: str = "chat") -> Business:
         an_event("lost-2", customer="nobody-yet", timestamp=now.isoformat()),
         an_event("odd-1", customer=external_id, event="image.render", timestamp=now.isoformat()),
     )
+    furnish_files(now)
     assert close_due_periods(now) == 2
     older, newer = Invoice.objects.order_by("period_start")
     return Business(

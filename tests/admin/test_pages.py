@@ -11,7 +11,7 @@ from tests.harness.clients import Staff
 
 TENANT_URLS = "config.urls_tenant"
 # Settings are one page, and prices are listed by their versions.
-WITHOUT_LIST = ["catalog.price", "invoices.billingsettings"]
+WITHOUT_LIST = ["catalog.price", "invoices.billingsettings", "usage.usagesettings"]
 LISTS = sorted({model._meta.label_lower for model in tenant_site._registry} - set(WITHOUT_LIST))
 FORMS = [
     "access.apikey",
@@ -25,6 +25,7 @@ FORMS = [
     "customers.customer",
     "subscriptions.negotiatedversion",
     "subscriptions.subscription",
+    "usage.usageimport",
 ]
 RECORDS = [*LISTS, *WITHOUT_LIST]
 
@@ -34,6 +35,8 @@ def page(model: str, view: str, *args: object) -> str:
 
 
 def first_of(model: str) -> object:
+    if model == "usage.usagesettings":  # the page is there before the row
+        return 1
     (known,) = [one for one in tenant_site._registry if one._meta.label_lower == model]
     record = known._default_manager.first()
     assert record is not None, model
@@ -67,6 +70,11 @@ def test_forms_open(olga: Staff, business: Business) -> None:
 def test_billing_settings_are_one_page(olga: Staff, business: Business) -> None:
     response = olga.get(page("invoices.billingsettings", "changelist"))
     assert response.headers["Location"] == page("invoices.billingsettings", "change", 1)
+
+
+def test_usage_settings_are_one_page(olga: Staff, business: Business) -> None:
+    response = olga.get(page("usage.usagesettings", "changelist"))
+    assert response.headers["Location"] == page("usage.usagesettings", "change", 1)
 
 
 def test_an_invoice_reads_like_one(olga: Staff, business: Business) -> None:

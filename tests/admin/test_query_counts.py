@@ -35,8 +35,10 @@ LISTS = [
     "invoices.invoice",
     "subscriptions.negotiatedversion",
     "subscriptions.subscription",
+    "usage.archivedpartition",
     "usage.quarantinedevent",
     "usage.usageevent",
+    "usage.usageimport",
 ]
 PAGES = ["/admin/", "/admin/?usage=30d", *(page(model, "changelist") for model in LISTS)]
 

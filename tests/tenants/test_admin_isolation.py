@@ -1,5 +1,6 @@
 """Every page of the back office with a session of the other tenant: the sign-in page or nothing of acme's."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +17,8 @@ from tests.tenants.furnished import Furnished
 
 # Pages that anybody may see: signing in, and texts of the user interface.
 OPEN_PAGES = ("/admin/login/", "/admin/jsi18n/")
+# The next page repeats the id that was asked for: the asker's own words.
+ECHO = re.compile(r"with ID “[^”]*” doesn’t exist")
 
 
 def patterns(
@@ -109,7 +112,8 @@ def test_acme_s_ids_show_nothing_at_globex(urls: list[str], furnished: Furnished
                     if response.streaming
                     else response.content.decode(errors="replace")
                 )
-                leaked = [secret for secret in furnished.secrets if secret in text.replace(url, "")]
+                text = ECHO.sub("", text.replace(url, ""))
+                leaked = [secret for secret in furnished.secrets if secret in text]
                 assert not leaked, f"{method} {url}: {leaked}"
                 assert response.status_code < 500, f"{method} {url}"
 

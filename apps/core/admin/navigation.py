@@ -24,6 +24,8 @@ TENANT: list[tuple[str, list[Item]]] = [
         [
             ("Events", "bolt", "usage.usageevent", ""),
             ("Quarantine", "front_hand", "usage.quarantinedevent", "quarantine"),
+            ("Imports", "upload_file", "usage.usageimport", ""),
+            ("Partitions", "inventory_2", "usage.archivedpartition", ""),
         ],
     ),
     (
@@ -42,6 +44,7 @@ TENANT: list[tuple[str, list[Item]]] = [
         "Settings",
         [
             ("Billing settings", "tune", "invoices.billingsettings", ""),
+            ("Usage settings", "data_usage", "usage.usagesettings", ""),
             ("API keys", "key", "access.apikey", ""),
             ("Staff", "badge", "access.staffuser", ""),
             ("Roles", "admin_panel_settings", "auth.group", ""),
