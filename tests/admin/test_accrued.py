@@ -94,7 +94,7 @@ def some_usage(customer: str = "chat", start: datetime = START) -> None:
 
 def billed(subscription: Subscription) -> Decimal:
     """The usage lines of the open period, before rounding."""
-    computed = compute_invoice(subscription=subscription, period=subscription.open_period)
+    computed = compute_invoice(subscription=subscription, period=subscription.open_period, as_of=clock.now())
     return sum(
         (line.unrounded_amount for line in computed.lines if line.kind == InvoiceLine.Kind.USAGE), Decimal(0)
     )

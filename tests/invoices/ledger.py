@@ -6,6 +6,7 @@ from typing import Any
 from apps.catalog.models import PlanVersion
 from apps.catalog.services import plans, versions
 from apps.catalog.services.plans import NewPrice
+from apps.core import clock
 from apps.invoices.models import Invoice
 from apps.invoices.services.compute import compute_invoice
 from apps.rating import plain
@@ -30,7 +31,7 @@ def lines(invoice: Invoice) -> list[Line]:
 def previewed(subscription: Subscription) -> list[Line]:
     """The same, of the open period, without an invoice."""
     subscription.refresh_from_db()
-    computed = compute_invoice(subscription=subscription, period=subscription.open_period)
+    computed = compute_invoice(subscription=subscription, period=subscription.open_period, as_of=clock.now())
     return [
         (str(line.kind), line.description, quantity_text(line.quantity), plain(line.amount, 2))
         for line in computed.lines

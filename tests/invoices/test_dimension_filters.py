@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from apps.catalog.models import Meter
 from apps.catalog.services.plans import NewPrice
+from apps.core import clock
 from apps.invoices.models import Invoice
 from apps.invoices.services.close_periods import close_due_periods
 from apps.invoices.services.compute import compute_invoice
@@ -85,7 +86,7 @@ def test_without_a_default_the_rest_is_unpriced_shown_and_not_billed(in_acme: Te
     use("a", "2026-01-10T00:00:00Z", units=1, model="gpt-5")
     use("b", "2026-01-10T00:00:00Z", units=2, model="llama", region="eu")
     use("c", "2026-01-10T00:00:00Z", units=4)
-    computed = compute_invoice(subscription=subscription, period=subscription.open_period)
+    computed = compute_invoice(subscription=subscription, period=subscription.open_period, as_of=clock.now())
     assert [(dict(row.dimensions), row.quantity) for row in computed.unpriced] == [
         ({"model": "", "region": "", "feature": ""}, 4),
         ({"model": "llama", "region": "eu", "feature": ""}, 2),
@@ -107,7 +108,7 @@ def test_a_meter_that_the_next_version_forgot_is_unpriced(in_acme: Tenant) -> No
     use("a", "2026-01-05T00:00:00Z", others=3)
     publish_next(subscription.plan_version, at("rest", "1"), now=datetime(2026, 1, 16, tzinfo=UTC))
     use("b", "2026-01-20T00:00:00Z", others=7)
-    computed = compute_invoice(subscription=subscription, period=subscription.open_period)
+    computed = compute_invoice(subscription=subscription, period=subscription.open_period, as_of=clock.now())
     assert [(row.meter_code, row.quantity, row.event_count) for row in computed.unpriced] == [
         ("others", 7, 1)
     ]
@@ -125,7 +126,10 @@ def test_what_another_subscription_bills_is_not_unpriced_here(in_acme: Tenant) -
     )
     use("a", "2026-01-05T00:00:00Z", units=1, others=3, nobodys=4)
     found = [
-        [row.meter_code for row in compute_invoice(subscription=one, period=one.open_period).unpriced]
+        [
+            row.meter_code
+            for row in compute_invoice(subscription=one, period=one.open_period, as_of=clock.now()).unpriced
+        ]
         for one in (first, second)
     ]
     assert found == [["nobodys"], []], "what nobody prices is shown once"
@@ -146,7 +150,7 @@ def test_a_meter_that_passes_from_one_subscription_to_another_is_unpriced_with_n
     use("b", "2026-01-20T00:00:00Z", others=7)
     for one, billed in ((first, [7]), (second, [3])):
         one.refresh_from_db()
-        computed = compute_invoice(subscription=one, period=one.open_period)
+        computed = compute_invoice(subscription=one, period=one.open_period, as_of=clock.now())
         assert computed.unpriced == []
         assert [line.quantity for line in computed.lines if line.price.code == "others"] == billed
 
@@ -252,7 +256,9 @@ def test_every_event_is_counted_by_one_price_or_unpriced(
         publish_next(
             subscription.plan_version, *reversed(prices), now=FEBRUARY.replace(month=1, day=moved_on)
         )
-        computed = compute_invoice(subscription=subscription, period=subscription.open_period)
+        computed = compute_invoice(
+            subscription=subscription, period=subscription.open_period, as_of=clock.now()
+        )
         parts = [*computed.lines, *computed.unpriced]
         assert sum((part.quantity or Decimal(0) for part in parts), Decimal(0)) == sum(
             (units for _, units, _ in events), Decimal(0)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from apps.catalog.services.plans import NewPrice
+from apps.core import clock
 from apps.invoices.models import Invoice
 from apps.invoices.services.close_periods import close_due_periods
 from apps.invoices.services.compute import compute_invoice
@@ -221,7 +222,7 @@ def test_an_event_without_a_unit_price_is_shown_and_not_billed(in_acme: Tenant, 
     subscription = subscribed(DYNAMIC)
     use("a", "2026-01-10T00:00:00Z", units=10, price="0.5")
     use("b", "2026-01-11T00:00:00Z", units=7, price=price)
-    computed = compute_invoice(subscription=subscription, period=subscription.open_period)
+    computed = compute_invoice(subscription=subscription, period=subscription.open_period, as_of=clock.now())
     assert [(row.quantity, row.event_count) for row in computed.unpriced] == [(7, 1)]
     assert previewed(subscription) == [("usage", "Units", "10", "5.00")]
 

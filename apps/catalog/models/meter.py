@@ -133,6 +133,11 @@ class Meter(models.Model):
     def is_draft(self) -> bool:
         return self.status == self.Status.DRAFT
 
+    @property
+    def is_additive(self) -> bool:
+        """Whether the total of two parts is their sum."""
+        return self.aggregation in (self.Aggregation.SUM, self.Aggregation.COUNT)
+
     def definition(self) -> dict[str, Any]:
         """What it measures, by column."""
         return {name: getattr(self, name) for name in DEFINITION}

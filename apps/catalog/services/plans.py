@@ -254,11 +254,20 @@ def problems_of(price: NewPrice, meters: Mapping[str, Meter], currency: str) -> 
     if (price.model == Price.Model.DYNAMIC) != bool(price.unit_amount_property):
         what = "Dynamic prices, and only they, name the event's property with the unit price"
         problems.append(Problem("invalid_field", "/unit_amount_property", what))
+    if meter is not None and not meter.is_additive and reads_events(price):
+        what = f"This price reads events one by one, which the meter {meter.code} does not add up"
+        problems.append(Problem("invalid_field", "/meter", what))
     return problems + [
         Problem(code, f"/filters/{name}", what)
         for name, values in price.filters.items()
         for code, what in problems_of_filter(name, values, meter)
     ]
+
+
+def reads_events(price: NewPrice) -> bool:
+    """Dynamic prices, and percentages whose first events are free."""
+    is_partly_free = any(price.more.get(name) is not None for name in ("events_included", "amount_included"))
+    return price.model == Price.Model.DYNAMIC or (price.model == Price.Model.PERCENTAGE and is_partly_free)
 
 
 def problems_of_filter(name: str, values: Sequence[str], meter: Meter | None) -> Iterator[tuple[str, str]]:

@@ -107,7 +107,7 @@ class InvoiceAdmin(FactAdmin):
 
         # What it would say now: usage that came since the draft was written belongs to it.
         computed = compute.compute_invoice(
-            subscription=invoice.subscription, period=invoice.period, kind=invoice.kind
+            subscription=invoice.subscription, period=invoice.period, as_of=clock.now(), kind=invoice.kind
         )
         question = Question(
             title=f"Finalize the invoice over {money_display(computed.total, invoice.currency)}?",

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from apps.core import clock
 from apps.core.admin.display import day_text, period_text, quantity_text
 from apps.core.admin.registry import COUNTED_AT_MOST, Panel, register_count, register_panel
 from apps.core.money import money_display
@@ -21,7 +22,7 @@ SHOWN = 6
 def cost_to_date(request: HttpRequest, customer: Customer) -> dict[str, Any] | None:
     """What the next invoices would say now, by the code that bills; None for a customer without a plan."""
     computed = [
-        compute_invoice(subscription=subscription, period=subscription.open_period)
+        compute_invoice(subscription=subscription, period=subscription.open_period, as_of=clock.now())
         for subscription in active_subscriptions_of(customer)
     ]
     if not computed:

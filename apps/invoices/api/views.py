@@ -76,7 +76,7 @@ class UpcomingInvoice(APIView):
 def upcoming(customer: Customer, now: datetime) -> dict[str, Any]:
     with one_snapshot():
         computed = [
-            compute_invoice(subscription=subscription, period=subscription.open_period)
+            compute_invoice(subscription=subscription, period=subscription.open_period, as_of=now)
             for subscription in active_subscriptions_of(customer)
         ]
     # A customer's subscriptions are all in one currency, which the first of them fixed.

@@ -111,7 +111,7 @@ def locked(subscription_id: int) -> Subscription:
 
 
 def draft_invoice(*, subscription: Subscription, period: Period, kind: str, now: datetime) -> Invoice:
-    computed = compute_invoice(subscription=subscription, period=period, kind=kind)
+    computed = compute_invoice(subscription=subscription, period=period, as_of=now, kind=kind)
     invoice = Invoice.objects.create(
         kind=kind,
         customer=subscription.customer,

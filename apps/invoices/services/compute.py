@@ -5,6 +5,7 @@ is read in one statement, so that the totals of one invoice are of one snapshot.
 """
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 
 from apps.catalog.models import Price
@@ -41,10 +42,11 @@ class ComputedInvoice:
 
 
 def compute_invoice(
-    *, subscription: Subscription, period: Period, kind: str = Invoice.Kind.CYCLE
+    *, subscription: Subscription, period: Period, as_of: datetime, kind: str = Invoice.Kind.CYCLE
 ) -> ComputedInvoice:
     """Price a period: its usage, its fees, the fees at the start of the next one, and late usage of earlier ones.
 
+    Of a period that is not over at `as_of`, time-weighted usage counts until then.
     A period during which the version changed is cut there: usage is split at that instant, fees are shared by
     time. Lines come in the order of time and of the plan's prices, adjustments last.
     """
@@ -69,6 +71,7 @@ def compute_invoice(
             (one.price_id, Period(one.period_start, one.period_end)): (one.quantity, one.event_count)
             for one in billed
         },
+        as_of=as_of,
     )
 
     lines = [

@@ -53,7 +53,7 @@ def finalize_invoice(*, invoice: Invoice, now: datetime) -> Invoice:
             "not_a_draft", f"Invoice {invoice.number} is {invoice.get_status_display().lower()} already."
         )
     refuse_out_of_order(invoice)
-    computed = compute_invoice(subscription=subscription, period=invoice.period, kind=invoice.kind)
+    computed = compute_invoice(subscription=subscription, period=invoice.period, as_of=now, kind=invoice.kind)
     write_lines(invoice=invoice, computed=computed, now=now)
 
     settings = billing_settings()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import ROUND_CEILING, Context, Decimal, localcontext
 
 from apps.catalog.assign import taker_for, takers_of
@@ -13,11 +14,13 @@ from apps.rating import AlreadyBilled, Event, Percentage, Usage, exact_sum, rate
 from apps.subscriptions.models import Subscription, SubscriptionPhase
 from apps.subscriptions.periods import Period
 from apps.usage.selectors import (
+    ZERO,
     DimensionQuantity,
     Part,
     Quantity,
     first_quantities,
     quantities_by_dimension_over,
+    quantities_by_group_over,
     quantities_by_unit_amount,
 )
 
@@ -43,6 +46,11 @@ class Taken:
             customer_id, self.price.meter_id, self.dimension_set_ids, self.period.start, self.period.end
         )
 
+    @property
+    def is_more_than_a_sum(self) -> bool:
+        meter = self.price.meter
+        return meter is not None and not meter.is_additive and len(self.dimension_set_ids) > 1
+
     def add(self, one: DimensionQuantity) -> None:
         self.quantity = exact_sum([self.quantity, one.quantity.quantity])
         self.event_count += one.quantity.event_count
@@ -67,20 +75,27 @@ Billed = dict[tuple[int, Period], tuple[Decimal, int]]
 
 
 def share_out(
-    *, subscription: Subscription, segments: list[Segment], prices: dict[int, list[Price]], billed: Billed
+    *,
+    subscription: Subscription,
+    segments: list[Segment],
+    prices: dict[int, list[Price]],
+    billed: Billed,
+    as_of: datetime,
 ) -> list[Shared]:
     """Give each part of the usage to exactly one price. One statement for all segments, so one snapshot.
 
     All meters are looked at: usage that no price takes is unpriced, also when the version forgot its meter.
     `billed` is what was charged for a price and period (quantity, events): where it is all that was used, no
-    event is read again.
+    event is read again. Levels last until `as_of`.
     """
     metered = {version_id: [one for one in rows if one.is_metered] for version_id, rows in prices.items()}
-    codes = dict(Meter.objects.values_list("pk", "code"))
+    meters = list(Meter.objects.values_list("pk", "code", "aggregation"))
+    codes = {pk: code for pk, code, _ in meters}
     used = quantities_by_dimension_over(
         customer_id=subscription.customer_id,
-        meter_ids=codes,
+        meter_ids={pk: aggregation for pk, _, aggregation in meters},
         periods=[(segment.period.start, segment.period.end) for segment in segments],
+        as_of=as_of,
     )
     own = {price.meter_id for rows in metered.values() for price in rows}
     others = other_subscriptions(subscription)
@@ -88,6 +103,7 @@ def share_out(
         share_segment(segment, metered[segment.version_id], by_meter)
         for segment, by_meter in zip(segments, used, strict=True)
     ]
+    put_together(subscription.customer_id, shared, as_of)
     for one in shared:
         for taken in one.taken:
             is_unchanged = billed.get((taken.price.pk, taken.period)) == (taken.quantity, taken.event_count)
@@ -102,6 +118,34 @@ def share_out(
             if meter_id in priced_here or others.leave(meter_id, is_own=meter_id in own)
         )
     return shared
+
+
+def put_together(customer_id: int, shared: list[Shared], as_of: datetime) -> None:
+    """What a price takes of several dimension sets is their sum for sums and counts alone: the largest value of
+    two sets is one of theirs, and a user of both is one user. One statement for all of these, when there are any.
+    """
+    groups = [
+        {
+            (meter_id, set_id): taken.price.pk
+            for taken in one.taken
+            if taken.is_more_than_a_sum and (meter_id := taken.price.meter_id) is not None
+            for set_id in taken.dimension_set_ids
+        }
+        for one in shared
+    ]
+    if not any(groups):
+        return
+    found = quantities_by_group_over(
+        customer_id=customer_id,
+        periods=[(one.segment.period.start, one.segment.period.end) for one in shared],
+        groups=groups,
+        as_of=as_of,
+    )
+    for one, totals in zip(shared, found, strict=True):
+        for taken in one.taken:
+            if taken.is_more_than_a_sum and (meter_id := taken.price.meter_id) is not None:
+                total = totals.get((meter_id, str(taken.price.pk)), ZERO)
+                taken.quantity, taken.event_count = total.quantity, total.event_count
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,17 +9,17 @@ from typing import Any
 from django.db import connection
 
 from apps.usage.selectors.pieces import Interval
-from apps.usage.selectors.totals import BY_SET, ZERO, MeterSet, Quantity, Span, by_label, totals_of
+from apps.usage.selectors.totals import BY_SET, ZERO, MeterIds, MeterSet, Quantity, Span, by_label, totals_of
 
 
 def quantities_over(
-    *, customer_id: int, meter_ids: Iterable[int], periods: list[Interval], as_of: datetime | None = None
+    *, customer_id: int, meter_ids: MeterIds, periods: list[Interval], as_of: datetime | None = None
 ) -> list[dict[int, Quantity]]:
     """The totals of a customer's meters, by meter, for each of `periods` (half-open, in their order).
 
     One snapshot. Every meter asked for has an entry, be it zero. A level lasts until `as_of` at the latest.
     """
-    wanted = sorted(set(meter_ids))
+    wanted = meter_ids if isinstance(meter_ids, Mapping) else sorted(set(meter_ids))
     found = [dict.fromkeys(wanted, ZERO) for _ in periods]
     totals = totals_of([Span(customer_id, *period) for period in periods], wanted, as_of=as_of)
     for one, total in zip(found, totals, strict=True):
@@ -30,7 +30,7 @@ def quantities_over(
 def quantities(
     *,
     customer_id: int,
-    meter_ids: Iterable[int],
+    meter_ids: MeterIds,
     start: datetime,
     end: datetime,
     as_of: datetime | None = None,
@@ -51,13 +51,13 @@ class DimensionQuantity:
 
 
 def quantities_by_dimension_over(
-    *, customer_id: int, meter_ids: Iterable[int], periods: list[Interval], as_of: datetime | None = None
+    *, customer_id: int, meter_ids: MeterIds, periods: list[Interval], as_of: datetime | None = None
 ) -> list[dict[int, list[DimensionQuantity]]]:
     """As `quantities_over`, by dimension values, the largest first. Every meter has a list, be it empty.
 
     Parts add up to the whole for sums and counts alone: `quantities_by_group_over` puts the others together.
     """
-    wanted = sorted(set(meter_ids))
+    wanted = meter_ids if isinstance(meter_ids, Mapping) else sorted(set(meter_ids))
     spans = [Span(customer_id, *period) for period in periods]
     totals = totals_of(spans, wanted, grouping=BY_SET, as_of=as_of)
     values = dimension_values(set_id for total in totals for _, set_id in total)

@@ -55,6 +55,8 @@ class Grouping:
 EVERYTHING = Grouping()
 BY_SET = Grouping("dimension_set_id")
 
+# Alone, or with their aggregations.
+MeterIds = Iterable[int] | Mapping[int, str]
 # A meter and one of its dimension sets.
 MeterSet = tuple[int, int]
 
@@ -99,21 +101,21 @@ def by_dimensions(names: Sequence[str], filters: Mapping[str, Sequence[str]]) ->
 
 def totals_of(
     spans: Sequence[Span],
-    meter_ids: Iterable[int],
+    meter_ids: MeterIds,
     *,
     grouping: Grouping = EVERYTHING,
     as_of: datetime | None = None,
 ) -> list[dict[tuple[int, Any], Quantity]]:
     """By span, in their order, then by meter and group; what nobody used has no entry.
 
-    One statement, so all totals are of one snapshot, after one that reads the meters' aggregations. A level lasts
-    until `as_of` at the latest: of a span that is not over, what accrued; without it, to the span's end.
+    One statement, so all totals are of one snapshot, after one that reads the meters' aggregations; a caller who
+    knows them gives them by meter. A level lasts until `as_of` at the latest: of a span that is not over, what
+    accrued; without it, to the span's end.
     """
     found: list[dict[tuple[int, Any], Quantity]] = [{} for _ in spans]
-    wanted = sorted(set(meter_ids))
-    if not wanted or not any(span.start < span.end for span in spans):
+    if not any(span.start < span.end for span in spans):
         return found
-    aggregations = dict(Meter.objects.filter(pk__in=wanted).values_list("pk", "aggregation"))
+    aggregations = meter_ids if isinstance(meter_ids, Mapping) else aggregations_of(meter_ids)
     if not aggregations:
         return found
     statement, parameters = question(spans, aggregations, grouping, as_of)
@@ -130,6 +132,11 @@ def totals_of(
             if one != ZERO:
                 found[label][key] = one
     return found
+
+
+def aggregations_of(meter_ids: Iterable[int]) -> dict[int, str]:
+    wanted = set(meter_ids)
+    return dict(Meter.objects.filter(pk__in=wanted).values_list("pk", "aggregation")) if wanted else {}
 
 
 def unit_hours(area: Decimal) -> Decimal:
