@@ -21,14 +21,35 @@ from apps.catalog.api.views import (
     PlanVersionPublish,
 )
 from apps.customers.api.views import CustomerDetail, CustomerList
+from apps.invoices.api.backfill_preview import BackfillPreview
 from apps.invoices.api.views import InvoiceDetail, InvoiceFinalize, InvoiceList, UpcomingInvoice
 from apps.subscriptions.api.views import SubscriptionDetail, SubscriptionList
 from apps.tenants.api.views import AdvanceTestClock
+from apps.usage.api.backfills import (
+    BackfillClose,
+    BackfillDetail,
+    BackfillDiscard,
+    BackfillEvents,
+    BackfillList,
+    BackfillRevert,
+    MeterBackfillList,
+)
+from apps.usage.api.corrections import CorrectionList, EventAmend, EventsVoid
 from apps.usage.api.views import CustomerUsage, EventDetail, Events
 
 urlpatterns = [
     path("events", Events.as_view(), name="events"),
     path("events/<path:event_id>", EventDetail.as_view(), name="event"),
+    path("corrections", CorrectionList.as_view(), name="corrections"),
+    path("corrections/void", EventsVoid.as_view(), name="events-void"),
+    path("corrections/amend", EventAmend.as_view(), name="event-amend"),
+    path("backfills", BackfillList.as_view(), name="backfills"),
+    path("backfills/<str:backfill_id>", BackfillDetail.as_view(), name="backfill"),
+    path("backfills/<str:backfill_id>/events", BackfillEvents.as_view(), name="backfill-events"),
+    path("backfills/<str:backfill_id>/preview", BackfillPreview.as_view(), name="backfill-preview"),
+    path("backfills/<str:backfill_id>/close", BackfillClose.as_view(), name="backfill-close"),
+    path("backfills/<str:backfill_id>/revert", BackfillRevert.as_view(), name="backfill-revert"),
+    path("backfills/<str:backfill_id>/discard", BackfillDiscard.as_view(), name="backfill-discard"),
     path("customers", CustomerList.as_view(), name="customers"),
     path("customers/<str:customer>", CustomerDetail.as_view(), name="customer"),
     path("customers/<str:customer>/usage", CustomerUsage.as_view(), name="customer-usage"),
@@ -37,6 +58,7 @@ urlpatterns = [
     path("meters/<str:code>", MeterDetail.as_view(), name="meter"),
     path("meters/<str:code>/activate", MeterActivate.as_view(), name="meter-activate"),
     path("meters/<str:code>/archive", MeterArchive.as_view(), name="meter-archive"),
+    path("meters/<str:code>/backfills", MeterBackfillList.as_view(), name="meter-backfills"),
     path("plans", PlanList.as_view(), name="plans"),
     path("plans/<str:code>", PlanDetail.as_view(), name="plan"),
     path("plans/<str:code>/versions", PlanVersionList.as_view(), name="plan-versions"),

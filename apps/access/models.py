@@ -58,6 +58,7 @@ class Scope(models.TextChoices):
 
     EVENTS_WRITE = "events:write", "Report usage"
     USAGE_READ = "usage:read", "Read usage and upcoming invoices"
+    USAGE_WRITE = "usage:write", "Correct usage"
     CUSTOMERS_READ = "customers:read", "Read customers and subscriptions"
     CUSTOMERS_WRITE = "customers:write", "Manage customers and subscriptions"
     CATALOG_READ = "catalog:read", "Read meters, plans and prices"

@@ -13,6 +13,11 @@ from apps.invoices.services.close_periods import close_due_periods
 from apps.invoices.services.finalize_invoice import finalize_invoice
 from apps.subscriptions.models import Subscription
 from apps.tenants.models import Tenant
+from apps.usage.models import UsageBackfill
+from apps.usage.services.corrections.amend_event import amend_event
+from apps.usage.services.corrections.backfills import open_backfill
+from apps.usage.services.corrections.stage_events import stage_events
+from apps.usage.services.meter_backfill.request import request_backfill
 from tests.harness import cast
 from tests.harness.factories import (
     an_event,
@@ -37,13 +42,15 @@ class Furnished:
     subscription: Subscription
     invoice: Invoice
     draft: Invoice
+    backfill: UsageBackfill
 
     @property
     def secrets(self) -> list[str]:
         """Texts that must not stand in any answer to somebody else."""
         return [
             MARK, MARK.title(), MARK.upper(), self.customer.public_id, self.subscription.public_id,
-            self.invoice.public_id, self.draft.public_id, str(self.invoice.number), cast.OLGA, cast.SAM,
+            self.invoice.public_id, self.draft.public_id, str(self.invoice.number), self.backfill.public_id,
+            cast.OLGA, cast.SAM,
             "ch_live_acme_",
         ]  # fmt: skip
 
@@ -70,4 +77,24 @@ def furnish(tenant: Tenant) -> Furnished:
     PriceBook.objects.create(code=f"{MARK}-book", name=MARK.title(), storefront="web", currency="USD")
     plans.draft_version(plan=version.plan, currency="USD", prices=[flat("1", name=MARK.title())])
     create_api_key(tenant=tenant, name=MARK, scopes=[Scope.EVENTS_WRITE])
-    return Furnished(customer, meter, version, subscription, invoice, Invoice.objects.get(status="draft"))
+    draft = Invoice.objects.get(status="draft")
+    return Furnished(
+        customer, meter, version, subscription, invoice, draft, furnish_corrections(customer, meter)
+    )
+
+
+def furnish_corrections(customer: Customer, meter: Meter) -> UsageBackfill:
+    """An amended event, an open backfill with an event in it, and one of a meter."""
+    changes = {"properties": {"tokens": 778, "model": MARK}}
+    amend_event(event_id=f"{MARK}-event", changes=changes, reason=MARK, now=FEBRUARY)
+    backfill = open_backfill(
+        starts_at=FEBRUARY - timedelta(days=31),
+        ends_at=FEBRUARY,
+        customer=customer,
+        reason=MARK,
+        now=FEBRUARY,
+    )
+    event = an_event(f"{MARK}-staged", customer=MARK, properties={"tokens": 1, "model": MARK})
+    stage_events(backfill=backfill, events=[event], now=FEBRUARY)
+    request_backfill(meter=meter, reason=MARK, now=FEBRUARY)
+    return backfill

@@ -15,7 +15,10 @@ from tests.harness.factories import an_event
 from tests.tenants.furnished import MARK, Furnished
 
 METHODS = ("get", "post", "put", "patch", "delete")
-LISTS = {"customers", "meters", "plans", "products", "features", "price-books", "subscriptions", "invoices"}
+LISTS = {
+    "customers", "meters", "plans", "products", "features", "price-books", "subscriptions", "invoices",
+    "corrections", "backfills",
+}  # fmt: skip
 EVERYWHERE = ("localhost", "globex.localhost")
 
 
@@ -25,12 +28,14 @@ def ids_of(acme: Furnished, pattern: URLPattern) -> Iterator[dict[str, Any]]:
         "meter": acme.meter.code,
         "meter-activate": acme.meter.code,
         "meter-archive": acme.meter.code,
+        "meter-backfills": acme.meter.code,
         "product": f"{MARK}-product",
         "feature": f"{MARK}-feature",
         "price-book": f"{MARK}-book",
     }
     known = {
         "event_id": [f"{MARK}-event"],
+        "backfill_id": [acme.backfill.public_id],
         "customer": [acme.customer.external_id, acme.customer.public_id],
         "public_id": [acme.subscription.public_id],
         "reference": [acme.invoice.public_id, acme.draft.public_id, str(acme.invoice.number)],
@@ -66,6 +71,17 @@ def body_of(acme: Furnished, pattern: URLPattern) -> dict[str, Any]:
         "feature": {"name": "Stolen"},
         "price-book": {"name": "Stolen"},
         "subscriptions": {"customer": acme.customer.public_id, "plan": acme.version.plan.code},
+        "events-void": {"events": [{"id": f"{MARK}-event"}], "reason": "Stolen"},
+        "event-amend": {"id": f"{MARK}-event", "properties": {"tokens": 1}, "reason": "Stolen"},
+        "backfills": {
+            "start": "2026-01-01T00:00:00Z",
+            "end": "2026-02-01T00:00:00Z",
+            "customer": acme.customer.public_id,
+            "mode": "replace",
+            "reason": "Stolen",
+        },
+        "backfill-events": {"events": [an_event("stolen", customer=acme.customer.public_id)]},
+        "backfill-revert": {"reason": "Stolen"},
         "test-clock-advance": {"to": "2100-01-01T00:00:00Z"},
     }.get(str(pattern.name), {})
 
@@ -88,6 +104,7 @@ def without_echo(acme: Furnished, response: HttpResponse, ids: dict[str, Any]) -
         acme.version.plan.code,
         acme.meter.code,
         f"{MARK}-book",
+        f"{MARK}-event",
     ]
     text = response.content.decode()
     for known in sorted(said, key=len, reverse=True):
