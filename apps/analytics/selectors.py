@@ -129,8 +129,12 @@ def daily_usage(now: datetime) -> list[MeterSeries]:
 def usage_series(
     rollup: type[RollupHour] | type[RollupDay], start: datetime, step: timedelta, count: int
 ) -> list[MeterSeries]:
+    """Of meters whose totals may be added up over customers: a sum of largest values says nothing."""
+    additive = Meter.objects.filter(aggregation__in=[Meter.Aggregation.SUM, Meter.Aggregation.COUNT])
     rows = (
-        rollup.objects.filter(bucket__gte=start, bucket__lt=start + step * count)
+        rollup.objects.filter(
+            bucket__gte=start, bucket__lt=start + step * count, meter_id__in=additive.values("pk")
+        )
         .order_by()
         .values("meter_id", "bucket")
         .annotate(sum=Sum("quantity"), counted=Sum("event_count"))

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from apps.analytics import accrual
 from apps.analytics.accrual import accrue
-from apps.catalog.models import PlanVersion
+from apps.catalog.models import Meter, PlanVersion
 from apps.catalog.services.plans import NewPrice
 from apps.catalog.services.versions import Existing, duplicate_version, publish_version
 from apps.core import clock
@@ -94,7 +94,8 @@ def some_usage(customer: str = "chat", start: datetime = START) -> None:
 
 def billed(subscription: Subscription) -> Decimal:
     """The usage lines of the open period, before rounding."""
-    computed = compute_invoice(subscription=subscription, period=subscription.open_period, as_of=clock.now())
+    period = subscription.open_period
+    computed = compute_invoice(subscription=subscription, period=period, as_of=period.end)
     return sum(
         (line.unrounded_amount for line in computed.lines if line.kind == InvoiceLine.Kind.USAGE), Decimal(0)
     )
@@ -129,6 +130,16 @@ def assert_equal_to_the_invoice(subscription: Subscription) -> None:
 def test_every_model_accrues_what_it_bills(tokens: None, model: str) -> None:
     subscription = make_subscription(
         make_customer(), make_plan(prices=[flat("49"), MODELS[model]]), started_at=START
+    )
+    some_usage()
+    assert_equal_to_the_invoice(subscription)
+
+
+@pytest.mark.parametrize("aggregation", [str(one) for one in Meter.Aggregation if one != "count"])
+def test_every_aggregation_accrues_what_it_bills(in_sandbox: Tenant, aggregation: str) -> None:
+    make_meter("tokens", event_name="use", dimensions=["model"], aggregation=aggregation)
+    subscription = make_subscription(
+        make_customer(), make_plan(prices=[MODELS["graduated"]]), started_at=START
     )
     some_usage()
     assert_equal_to_the_invoice(subscription)

@@ -3,7 +3,13 @@
 from apps.usage.selectors.asked import Asked, Found
 from apps.usage.selectors.events import event_by_identity, event_by_key, key_of, latest_events
 from apps.usage.selectors.found_events import find_events, waiting_ids
-from apps.usage.selectors.parts import Part, first_quantities, quantities_by_unit_amount
+from apps.usage.selectors.parts import (
+    Part,
+    first_quantities,
+    first_quantities_of,
+    quantities_by_unit_amount,
+    quantities_by_unit_amount_of,
+)
 from apps.usage.selectors.pieces import pieces_of
 from apps.usage.selectors.quantities import (
     DimensionQuantity,
@@ -14,7 +20,6 @@ from apps.usage.selectors.quantities import (
     quantities_by_group_over,
     quantities_over,
 )
-from apps.usage.selectors.sql import EVENT_OF_READING, QUANTITY
 from apps.usage.selectors.totals import (
     BY_SET,
     EVERYTHING,
@@ -29,9 +34,7 @@ from apps.usage.selectors.totals import (
 
 __all__ = [
     "BY_SET",
-    "EVENT_OF_READING",
     "EVERYTHING",
-    "QUANTITY",
     "ZERO",
     "Asked",
     "DimensionQuantity",
@@ -47,6 +50,7 @@ __all__ = [
     "event_by_key",
     "find_events",
     "first_quantities",
+    "first_quantities_of",
     "key_of",
     "latest_events",
     "pieces_of",
@@ -55,6 +59,7 @@ __all__ = [
     "quantities_by_dimension_over",
     "quantities_by_group_over",
     "quantities_by_unit_amount",
+    "quantities_by_unit_amount_of",
     "quantities_over",
     "totals_of",
     "waiting_ids",

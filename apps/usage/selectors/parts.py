@@ -1,5 +1,6 @@
-"""The events behind a total, for prices that ask for them: the queries whose cost grows with their number."""
+"""The events behind totals, for prices that ask for them: the queries whose cost grows with the number of events."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -7,14 +8,50 @@ from typing import Any
 
 from django.db import connection
 
-from apps.usage.selectors.pieces import HOUR, floor
-from apps.usage.selectors.sql import EVENT_OF_READING, QUANTITY, READINGS
+from apps.usage.selectors.sql import EVENT_OF_READING, QUANTITY
 from apps.usage.selectors.totals import Quantity
 
-
-def in_hours(start: datetime, end: datetime) -> list[datetime]:
-    """The parameters of READINGS for a half-open period, after the customer."""
-    return [floor(start, HOUR), floor(end, HOUR), start, end]
+WANTED = (
+    "unnest(%(labels)s::int[], %(customers)s::bigint[], %(meters)s::bigint[], %(sets)s::text[],"
+    " %(starts)s::timestamptz[], %(ends)s::timestamptz[], {columns})"
+    " AS wanted(label, customer_id, meter_id, sets, starts_at, ends_at, {names})"
+)
+OF_WANTED = (
+    "reading.customer_id = wanted.customer_id"
+    " AND reading.bucket BETWEEN wanted.starts_at - interval '1 hour' AND wanted.ends_at"
+    ' AND reading."timestamp" >= wanted.starts_at AND reading."timestamp" < wanted.ends_at'
+    " AND reading.meter_id = wanted.meter_id"
+    " AND reading.dimension_set_id = ANY(string_to_array(wanted.sets, ',')::bigint[])"
+)
+PROPERTY = (
+    "coalesce(event.property_values::json ->> (array_position(shape.names, wanted.property) - 1),"
+    " shape.fixed::json ->> wanted.property)"
+)
+UNIT_AMOUNTS = f"""
+SELECT label, unit_amount, trim_scale(sum(quantity)), count(*) FROM (
+    SELECT wanted.label, {QUANTITY} AS quantity,
+           CASE WHEN {PROPERTY} ~ '^[0-9]{{1,18}}([.][0-9]{{1,18}})?$'
+                THEN trim_scale(({PROPERTY})::numeric) END AS unit_amount
+      FROM {WANTED.format(columns="%(properties)s::text[]", names="property")}
+      JOIN usage_reading AS reading ON {OF_WANTED}
+      {EVENT_OF_READING}
+) AS read GROUP BY label, unit_amount ORDER BY label, unit_amount DESC NULLS LAST
+"""
+FIRST_EVENTS = f"""
+SELECT wanted.label, free.quantity
+  FROM {WANTED.format(columns="%(counts)s::bigint[], %(totals)s::numeric[]", names="count, total")}
+ CROSS JOIN LATERAL (
+    SELECT trim_scale(ordered.quantity) AS quantity, ordered.number FROM (
+        SELECT {QUANTITY} AS quantity, row_number() OVER running AS number,
+               sum({QUANTITY}) OVER running - {QUANTITY} AS before
+          FROM usage_reading AS reading WHERE {OF_WANTED}
+        WINDOW running AS (ORDER BY reading."timestamp", reading.event_id, reading.shape_id)
+    ) AS ordered
+     WHERE (wanted.count IS NULL OR ordered.number <= wanted.count)
+       AND (wanted.total IS NULL OR ordered.before <= wanted.total)
+ ) AS free
+ ORDER BY wanted.label, free.number
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,53 +60,61 @@ class Part:
 
     customer_id: int
     meter_id: int
-    dimension_set_ids: list[int]
+    dimension_set_ids: Sequence[int]
     start: datetime
     end: datetime
 
-    @property
-    def sql(self) -> str:
-        return f" {READINGS} AND reading.meter_id = %s AND reading.dimension_set_id = ANY(%s)"
 
-    @property
-    def parameters(self) -> list[Any]:
-        return [
-            self.customer_id,
-            *in_hours(self.start, self.end),
-            self.meter_id,
-            self.dimension_set_ids,
-        ]
+# Totals by unit amount; None stands for events that bring no number.
+UnitAmounts = list[tuple[Decimal | None, Quantity]]
 
 
-def quantities_by_unit_amount(part: Part, *, property_name: str) -> list[tuple[Decimal | None, Quantity]]:
-    """Totals by the unit price that each event brings, the dearest first; None for events that bring no number.
+def quantities_by_unit_amount_of(questions: Sequence[tuple[Part, str]]) -> list[UnitAmounts]:
+    """For each part, totals by the unit price that its events bring in a property, the dearest first."""
+    found: list[UnitAmounts] = [[] for _ in questions]
+    parts = [part for part, _ in questions]
+    properties = {"properties": [name for _, name in questions]}
+    for label, unit_amount, quantity, count in fetched(UNIT_AMOUNTS, parts, properties):
+        found[label].append((unit_amount, Quantity(quantity, count)))
+    return found
 
-    Reads the events of the part: the one query whose cost grows with their number.
-    """
-    found = "coalesce(event.property_values::json ->> (array_position(shape.names, %s) - 1), shape.fixed::json ->> %s)"
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT unit_amount, trim_scale(sum(quantity)), count(*) FROM ("
-            "SELECT quantity, CASE WHEN text ~ '^[0-9]{1,18}([.][0-9]{1,18})?$' THEN trim_scale(text::numeric) END"
-            f" AS unit_amount FROM (SELECT {QUANTITY} AS quantity, {found} AS text"
-            f" {part.sql.replace('AS reading', f'AS reading {EVENT_OF_READING}', 1)}) AS read) AS priced"
-            " GROUP BY unit_amount ORDER BY unit_amount DESC NULLS LAST",
-            [property_name, property_name, *part.parameters],
-        )
-        return [
-            (unit_amount, Quantity(quantity, count)) for unit_amount, quantity, count in cursor.fetchall()
-        ]
+
+def quantities_by_unit_amount(part: Part, *, property_name: str) -> UnitAmounts:
+    return quantities_by_unit_amount_of([(part, property_name)])[0]
+
+
+# At most so many events, and as many as exceed the total; None is no limit.
+Limits = tuple[int | None, Decimal | None]
+
+
+def first_quantities_of(questions: Sequence[tuple[Part, Limits]]) -> list[list[Decimal]]:
+    """For each part, what its first events measured, in order of time."""
+    found: list[list[Decimal]] = [[] for _ in questions]
+    parts = [part for part, _ in questions]
+    limits = {
+        "counts": [count for _, (count, _) in questions],
+        "totals": [total for _, (_, total) in questions],
+    }
+    for label, quantity in fetched(FIRST_EVENTS, parts, limits):
+        found[label].append(quantity)
+    return found
 
 
 def first_quantities(part: Part, *, count: int | None, total: Decimal | None) -> list[Decimal]:
-    """What the first events of the part measured, in order of time: at most `count`, and as many as exceed `total`."""
+    return first_quantities_of([(part, (count, total))])[0]
+
+
+def fetched(statement: str, parts: Sequence[Part], parameters: dict[str, Any]) -> list[Any]:
+    if not parts:
+        return []
+    columns: dict[str, list[Any]] = {
+        "labels": list(range(len(parts))),
+        "customers": [part.customer_id for part in parts],
+        "meters": [part.meter_id for part in parts],
+        "sets": [",".join(map(str, part.dimension_set_ids)) for part in parts],
+        "starts": [part.start for part in parts],
+        "ends": [part.end for part in parts],
+    }
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT trim_scale(quantity) FROM (SELECT quantity, row_number() OVER running AS number,"
-            " sum(quantity) OVER running - quantity AS before"
-            f" FROM (SELECT {QUANTITY} AS quantity, reading.timestamp AS at, reading.event_id, reading.shape_id"
-            f" {part.sql}) AS read WINDOW running AS (ORDER BY at, event_id, shape_id)) AS ordered"
-            " WHERE (%s::bigint IS NULL OR number <= %s) AND (%s::numeric IS NULL OR before <= %s) ORDER BY number",
-            [*part.parameters, count, count, total, total],
-        )
-        return [quantity for (quantity,) in cursor.fetchall()]
+        cursor.execute(statement, {**columns, **parameters})
+        return list(cursor.fetchall())
