@@ -14,6 +14,9 @@ from apps.invoices.services.finalize_invoice import finalize_invoice
 from apps.subscriptions.models import Subscription
 from apps.subscriptions.services.negotiate import negotiate_version
 from apps.usage.models import ArchivedPartition, UsageImport
+from apps.usage.services.corrections.backfills import open_backfill
+from apps.usage.services.corrections.close_backfill import close_backfill
+from apps.usage.services.meter_backfill.request import cancel_backfill, request_backfill
 from tests.harness.factories import (
     an_event,
     flat,
@@ -60,6 +63,19 @@ def furnish_files(now: datetime) -> None:
     )  # fmt: skip
 
 
+def furnish_corrections(now: datetime) -> None:
+    """An empty backfill of a year without usage, closed, and one of a meter that was called off."""
+    backfill = open_backfill(
+        starts_at=datetime(2020, 1, 1, tzinfo=UTC),
+        ends_at=datetime(2021, 1, 1, tzinfo=UTC),
+        reason="Lost",
+        now=now,
+    )
+    close_backfill(backfill=backfill, now=now)
+    asked = request_backfill(meter=Meter.objects.get(code="input_tokens"), now=now)
+    cancel_backfill(backfill=asked, now=now)
+
+
 def start_business(external_id: str = "chat") -> Business:
     """Inside a tenant's schema. Each month has one call of 1,000,000 input and 100,000 output tokens."""
     now = clock.now()
@@ -88,6 +104,7 @@ def start_business(external_id: str = "chat") -> Business:
         an_event("odd-1", customer=external_id, event="image.render", timestamp=now.isoformat()),
     )
     furnish_files(now)
+    furnish_corrections(now)
     assert close_due_periods(now) == 2
     older, newer = Invoice.objects.order_by("period_start")
     return Business(

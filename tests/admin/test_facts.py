@@ -17,6 +17,7 @@ FACTS = [
     "invoices.invoice",
     "subscriptions.subscription",
     "usage.quarantinedevent",
+    "usage.usagecorrection",
     "usage.usageevent",
 ]
 

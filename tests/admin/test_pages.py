@@ -25,6 +25,8 @@ FORMS = [
     "customers.customer",
     "subscriptions.negotiatedversion",
     "subscriptions.subscription",
+    "usage.meterbackfill",
+    "usage.usagebackfill",
     "usage.usageimport",
 ]
 RECORDS = [*LISTS, *WITHOUT_LIST]

@@ -37,6 +37,9 @@ LISTS = [
     "subscriptions.subscription",
     "usage.archivedpartition",
     "usage.quarantinedevent",
+    "usage.meterbackfill",
+    "usage.usagebackfill",
+    "usage.usagecorrection",
     "usage.usageevent",
     "usage.usageimport",
 ]

@@ -1,4 +1,5 @@
 from apps.invoices import at_risk as at_risk
+from apps.invoices.admin import backfill_effect as backfill_effect
 from apps.invoices.admin import billing_settings as billing_settings
 from apps.invoices.admin import event_panel as event_panel
 from apps.invoices.admin import invoice as invoice

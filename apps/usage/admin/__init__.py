@@ -1,6 +1,9 @@
 from apps.usage.admin import archive as archive
+from apps.usage.admin import corrections as corrections
+from apps.usage.admin import corrections_backfill as corrections_backfill
 from apps.usage.admin import dimensions as dimensions
 from apps.usage.admin import import_run as import_run
+from apps.usage.admin import meter_backfill as meter_backfill
 from apps.usage.admin import panels as panels
 from apps.usage.admin import quarantined_event as quarantined_event
 from apps.usage.admin import usage_event as usage_event

@@ -16,9 +16,9 @@ from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
 from apps.core import clock
-from apps.core.admin.base import FactAdmin
 from apps.core.admin.display import badge, code, instant_column, quantity_text
 from apps.core.admin_sites import tenant_site
+from apps.usage.admin.corrections_event import EventCorrections
 from apps.usage.admin.event_list import EventList, context_of, ids_in
 from apps.usage.admin.filters import (
     QUARANTINED,
@@ -38,7 +38,7 @@ KEY_LENGTH = 32
 LAGS = ((86_400, "days"), (3_600, "h"), (60, "min"))
 
 
-class UsageEventAdmin(FactAdmin):
+class UsageEventAdmin(EventCorrections):
     list_display = ("timestamp_shown", "event_shown", "customer", "event_id_shown", "counted", "verdict")
     list_filter = (
         ("customer", CustomerFilter),
