@@ -66,8 +66,8 @@ def furnish_files(now: datetime) -> None:
 def furnish_corrections(now: datetime) -> None:
     """An empty backfill of a year without usage, closed, and one of a meter that was called off."""
     backfill = open_backfill(
-        starts_at=datetime(2020, 1, 1, tzinfo=UTC),
-        ends_at=datetime(2021, 1, 1, tzinfo=UTC),
+        starts_at=datetime(2021, 1, 1, tzinfo=UTC),
+        ends_at=datetime(2022, 1, 1, tzinfo=UTC),
         reason="Lost",
         now=now,
     )

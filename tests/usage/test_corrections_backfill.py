@@ -9,7 +9,14 @@ from django.db import connection
 
 from apps.core.errors import Invalid, Refused
 from apps.customers.models import Customer
-from apps.usage.models import BackfillEvent, UsageBackfill, UsageCorrection, VoidedEvent, backfill
+from apps.usage.models import (
+    ArchivedPartition,
+    BackfillEvent,
+    UsageBackfill,
+    UsageCorrection,
+    VoidedEvent,
+    backfill,
+)
 from apps.usage.services.corrections.amend_event import amend_event
 from apps.usage.services.corrections.backfills import discard_backfill, open_backfill
 from apps.usage.services.corrections.close_backfill import close_backfill
@@ -329,3 +336,24 @@ def test_has_a_bounded_size(reported: Customer, monkeypatch: pytest.MonkeyPatch)
         stage(target, used("b1", 1), used("b2", 2))
     assert refused.value.code == "too_many_events"
     assert backfill.MAX_STAGED == 200_000
+
+
+def test_what_was_archived_is_not_corrected(reported: Customer) -> None:
+    """Totals are all that is left of it: read anew, its hours would lose what was dropped."""
+    target = opened()
+    close(target)
+    ArchivedPartition.objects.create(
+        partition="usage_usageevent_202601", starts_at=START, ends_at=END, format="csv", file_name="january.csv",
+        row_count=1, byte_size=1, sha256="0" * 64, archived_at=NOW,
+    )  # fmt: skip
+    for act in (
+        opened,
+        lambda: revert(target),
+        lambda: void_event(event_id="e1", reason="Wrong", now=NOW),
+        lambda: amend_event(event_id="e1", changes={"properties": {}}, reason="Wrong", now=NOW),
+    ):
+        with nothing_changes_in("acme"), pytest.raises(Refused) as refused:
+            act()
+        assert refused.value.code == "events_archived"
+    opened(starts_at=END, ends_at=NOW)
+    void_event(event_id="e3", reason="Wrong", now=NOW)

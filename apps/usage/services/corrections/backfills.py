@@ -8,7 +8,7 @@ from apps.audit.services.record import record
 from apps.core.errors import Invalid, Missing, Refused
 from apps.customers.models import Customer
 from apps.usage.models import BackfillEvent, UsageBackfill
-from apps.usage.services.corrections.facts import actor, given_reason
+from apps.usage.services.corrections.facts import actor, given_reason, refuse_archived
 from apps.usage.services.validate import EARLIEST
 
 Status = UsageBackfill.Status
@@ -25,7 +25,10 @@ def open_backfill(
     customer: Customer | None = None,
     event_name: str = "",
 ) -> UsageBackfill:
-    """Make room for events of `[starts_at, ends_at)`, however old. Raises `Invalid` invalid_range, reason_required."""
+    """Make room for events of `[starts_at, ends_at)`, however old.
+
+    Raises `Invalid` invalid_range and reason_required, `Refused` events_archived.
+    """
     reason = given_reason(reason)
     if starts_at >= ends_at:
         raise Invalid(
@@ -35,6 +38,7 @@ def open_backfill(
         raise Invalid(
             "invalid_range", f"Nothing is taken from before {EARLIEST.isoformat()}.", param="/start"
         )
+    refuse_archived(starts_at)
     backfill = UsageBackfill.objects.create(
         mode=mode,
         customer=customer,

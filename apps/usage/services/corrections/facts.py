@@ -7,8 +7,8 @@ from django.db import connection
 
 from apps.audit.services.record import record
 from apps.core import request_context
-from apps.core.errors import Invalid
-from apps.usage.models import UsageBackfill, UsageCorrection, VoidedEvent
+from apps.core.errors import Invalid, Refused
+from apps.usage.models import ArchivedPartition, UsageBackfill, UsageCorrection, VoidedEvent
 from apps.usage.standing import Standing
 
 Kind = UsageCorrection.Kind
@@ -24,6 +24,19 @@ def given_reason(reason: str) -> str:
             "reason_required", "Say why: a correction without a reason is refused.", param="/reason"
         )
     return reason
+
+
+def refuse_archived(instant: datetime) -> None:
+    """Where events were archived and dropped only totals are left, and hours can't be read anew.
+
+    Raises `Refused` events_archived.
+    """
+    kept_from = ArchivedPartition.events_kept_from()
+    if kept_from is not None and instant < kept_from:
+        raise Refused(
+            "events_archived",
+            f"Events from before {kept_from:%Y-%m-%d} were archived; what counted then can't be corrected any more.",
+        )
 
 
 def correct_event(

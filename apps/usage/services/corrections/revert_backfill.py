@@ -9,7 +9,13 @@ from apps.core.errors import Refused
 from apps.usage.models import UsageBackfill, UsageCorrection
 from apps.usage.services.corrections import totals, turn
 from apps.usage.services.corrections.backfills import Status, locked, refuse_unless
-from apps.usage.services.corrections.facts import Kind, correct_range, given_reason, restore_voided_by
+from apps.usage.services.corrections.facts import (
+    Kind,
+    correct_range,
+    given_reason,
+    refuse_archived,
+    restore_voided_by,
+)
 
 DEADLOCK_RETRIES = 3
 # Its events that something else counts in the place of since: amended, or replaced by a later backfill.
@@ -57,6 +63,7 @@ def attempt(backfill: UsageBackfill, *, reason: str, now: datetime) -> UsageBack
     turn.take_turn()
     backfill = locked(backfill)
     refuse_unless(backfill, Status.CLOSED)
+    refuse_archived(backfill.starts_at)
     closing = UsageCorrection.objects.get(backfill=backfill, kind=Kind.BACKFILL_CLOSED)
     refuse_corrected(backfill, closing)
     reverting = correct_range(

@@ -9,7 +9,7 @@ from django.db import transaction
 from apps.core.errors import Missing, Refused
 from apps.usage.models import UsageCorrection
 from apps.usage.services.corrections import totals, turn
-from apps.usage.services.corrections.facts import Kind, correct_event, given_reason
+from apps.usage.services.corrections.facts import Kind, correct_event, given_reason, refuse_archived
 from apps.usage.standing import Standing, standing_of
 
 
@@ -30,7 +30,8 @@ def void_event(*, event_id: str, source: str = "", reason: str, now: datetime) -
     """Let an event count no more, whichever revision of it counts now; its totals follow at once.
 
     A client that sends it again is told `duplicate`: what was taken back on purpose does not come back by a
-    retry. Raises `Missing` event_not_found, `Refused` already_voided, `Invalid` reason_required.
+    retry. Raises `Missing` event_not_found, `Refused` already_voided and events_archived, `Invalid`
+    reason_required.
     """
     reason = given_reason(reason)
     turn.take_turn_alone()
@@ -63,4 +64,5 @@ def counting(*, event_id: str, source: str) -> Standing:
         raise Missing("event_not_found", f"No event {event_id!r} has been accepted.", param="/id")
     if standing.is_voided:
         raise Refused("already_voided", f"Event {event_id!r} was voided before.", param="/id")
+    refuse_archived(standing.event.timestamp)
     return standing
