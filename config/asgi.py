@@ -1,6 +1,5 @@
 """ASGI entry point: events at the front door, and the WSGI application for everything else, in threads."""
 
-import gc
 import os
 from typing import Any, cast
 from urllib.parse import quote_from_bytes, unquote_to_bytes
@@ -51,5 +50,3 @@ def complete(receive: Receive) -> Receive:
 
 
 application: Application = FrontDoor(Site(THREADS))
-# What is loaded by now stays for good: looking through it for garbage would halt requests for a tenth of a second.
-gc.freeze()

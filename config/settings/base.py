@@ -155,7 +155,7 @@ INGESTION_MAX_EVENTS = int(os.environ.get("INGESTION_MAX_EVENTS") or 1000)
 # How old an event may be, for tenants that have no limit of their own.
 INGESTION_BACKDATING_DAYS = 35
 # Small requests of one tenant that wait for each other are stored together, up to so much in one transaction.
-INGESTION_GROUP_EVENTS = 1000
+INGESTION_GROUP_EVENTS = 4000
 INGESTION_GROUP_REQUESTS = 64
 # Transactions of one tenant at once in each web process. The others wait and make the next group bigger; two at once
 # were slower, since they wait for each other's rows.

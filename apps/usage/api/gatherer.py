@@ -19,8 +19,6 @@ from apps.access.services.admission import Door, leave
 from apps.usage.api.settle import Report, settle
 
 THREADS = 8
-# A request of so many events needs no company.
-BIG = 500
 # After so many groups in a row a thread lets other tenants have it.
 TURN = 16
 
@@ -71,12 +69,10 @@ class Gatherer:
             room = settings.INGESTION_GROUP_EVENTS
             while line.waiting and len(group) < settings.INGESTION_GROUP_REQUESTS:
                 size = line.waiting[0].batch.size
-                if group and (size >= BIG or size > room):
+                if group and size > room:
                     break
                 group.append(line.waiting.popleft())
                 room -= size
-                if size >= BIG:
-                    break
             if not group:
                 line.at_work -= 1
                 if not line.at_work:
