@@ -22,6 +22,7 @@ from apps.catalog.api.views import (
 )
 from apps.customers.api.views import CustomerDetail, CustomerList
 from apps.invoices.api.backfill_preview import BackfillPreview
+from apps.invoices.api.usage_summary import UsageSummary
 from apps.invoices.api.views import InvoiceDetail, InvoiceFinalize, InvoiceList, UpcomingInvoice
 from apps.subscriptions.api.views import SubscriptionDetail, SubscriptionList
 from apps.tenants.api.views import AdvanceTestClock
@@ -35,7 +36,8 @@ from apps.usage.api.backfills import (
     MeterBackfillList,
 )
 from apps.usage.api.corrections import CorrectionList, EventAmend, EventsVoid
-from apps.usage.api.views import CustomerUsage, EventDetail, Events
+from apps.usage.api.usage import CustomerUsage, UsageList
+from apps.usage.api.views import EventDetail, Events
 
 urlpatterns = [
     path("events", Events.as_view(), name="events"),
@@ -52,7 +54,9 @@ urlpatterns = [
     path("backfills/<str:backfill_id>/discard", BackfillDiscard.as_view(), name="backfill-discard"),
     path("customers", CustomerList.as_view(), name="customers"),
     path("customers/<str:customer>", CustomerDetail.as_view(), name="customer"),
+    path("usage", UsageList.as_view(), name="usage"),
     path("customers/<str:customer>/usage", CustomerUsage.as_view(), name="customer-usage"),
+    path("customers/<str:customer>/usage/summary", UsageSummary.as_view(), name="usage-summary"),
     path("customers/<str:customer>/invoices/upcoming", UpcomingInvoice.as_view(), name="upcoming-invoice"),
     path("meters", MeterList.as_view(), name="meters"),
     path("meters/<str:code>", MeterDetail.as_view(), name="meter"),

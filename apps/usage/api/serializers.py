@@ -6,7 +6,6 @@ import msgspec
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from apps.core.api.fields import InstantField, PlainDecimalField
 from apps.usage.models import UsageEvent
 
 VERDICTS = ["accepted", "duplicate", "conflict", "quarantined", "rejected"]
@@ -78,32 +77,3 @@ class EventOutput(serializers.ModelSerializer[UsageEvent]):
     @extend_schema_field(serializers.DictField(child=serializers.JSONField()))
     def get_properties(self, event: Any) -> msgspec.Raw:
         return msgspec.Raw(event.properties_text.encode())
-
-
-class MeterUsage(serializers.Serializer[Any]):
-    meter = serializers.CharField()
-    name = serializers.CharField()
-    unit = serializers.CharField()
-    quantity = PlainDecimalField()
-    event_count = serializers.IntegerField()
-
-
-class UsageOutput(serializers.Serializer[Any]):
-    customer = serializers.CharField()
-    period_start = serializers.DateTimeField()
-    period_end = serializers.DateTimeField(help_text="Exclusive.")
-    meters = MeterUsage(many=True)
-
-
-class UsageQuery(serializers.Serializer[Any]):
-    start = InstantField(required=False)
-    end = InstantField(required=False)
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if ("start" in attrs) != ("end" in attrs):
-            raise serializers.ValidationError({"end": ["Give both start and end, or neither."]})
-        if "start" in attrs and attrs["start"] >= attrs["end"]:
-            raise serializers.ValidationError(
-                {"end": ["The end lies after the start; it is not part of the period."]}
-            )
-        return attrs

@@ -1,8 +1,6 @@
-"""/events and a customer's live usage"""
+"""/events"""
 
-from datetime import datetime
-from typing import Any, cast
-from zoneinfo import ZoneInfo
+from typing import cast
 
 from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
 from rest_framework.request import Request
@@ -11,11 +9,7 @@ from rest_framework.views import APIView
 
 from apps.access.models import ApiKey, Scope
 from apps.access.services import rate_limit
-from apps.catalog.selectors import meters_in_use
 from apps.core import clock
-from apps.core.periods import calendar_month
-from apps.customers.models import Customer
-from apps.customers.selectors import customer_by_reference
 from apps.usage.api.parsers import EventsParser, events_of
 from apps.usage.api.serializers import (
     BatchOutput,
@@ -23,10 +17,8 @@ from apps.usage.api.serializers import (
     EventBatch,
     EventInput,
     EventOutput,
-    UsageOutput,
-    UsageQuery,
 )
-from apps.usage.selectors import event_by_identity, quantities
+from apps.usage.selectors import event_by_identity
 from apps.usage.services import ingest as ingestion
 from apps.usage.wire import answer, cloudevents, formats
 
@@ -82,45 +74,3 @@ class EventDetail(APIView):
     def get(self, request: Request, event_id: str) -> Response:
         event = event_by_identity(event_id=event_id, source=request.query_params.get("source", ""))
         return Response(EventOutput(event).data)
-
-
-class CustomerUsage(APIView):
-    """A customer's usage, live: what was accepted a moment ago is in it.
-
-    Without `start` and `end` the current calendar month in the customer's time zone.
-    """
-
-    required_scope = Scope.USAGE_READ
-
-    @extend_schema(responses=UsageOutput, parameters=[UsageQuery])
-    def get(self, request: Request, customer: str) -> Response:
-        query = UsageQuery(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        found = customer_by_reference(customer)
-        start, end = asked_period(query.validated_data, found, clock.now())
-        meters = meters_in_use()
-        used = quantities(
-            customer_id=found.pk, meter_ids=[meter.pk for meter in meters], start=start, end=end
-        )
-        body = {
-            "customer": found.public_id,
-            "period_start": start,
-            "period_end": end,
-            "meters": [
-                {
-                    "meter": meter.code,
-                    "name": meter.name,
-                    "unit": meter.unit,
-                    "quantity": used[meter.pk].quantity,
-                    "event_count": used[meter.pk].event_count,
-                }
-                for meter in meters
-            ],
-        }
-        return Response(UsageOutput(body).data)
-
-
-def asked_period(query: dict[str, Any], customer: Customer, now: datetime) -> tuple[datetime, datetime]:
-    if "start" in query:
-        return query["start"], query["end"]
-    return calendar_month(now, ZoneInfo(customer.time_zone))
