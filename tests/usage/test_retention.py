@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, connection, transaction
 
+from apps.core.errors import Refused
 from apps.customers.models import Customer
 from apps.tenants.models import Tenant
 from apps.tenants.services.advance_clock import advance_clock
@@ -100,6 +101,20 @@ def test_totals_of_whole_hours_and_days_stay(three_months: Customer) -> None:
     assert ids() == set()
     assert used(three_months, JANUARY, APRIL) == before
     assert used(three_months, JANUARY, JANUARY + timedelta(days=5)) == Decimal(1000)
+
+
+def test_a_question_that_needs_dropped_events_is_refused(three_months: Customer) -> None:
+    keep(40)
+    check(APRIL)
+    assert used(three_months, JANUARY, FEBRUARY) == 2000
+    for start, end in (
+        (JANUARY + timedelta(minutes=30), FEBRUARY),
+        (JANUARY, FEBRUARY - timedelta(seconds=1)),
+    ):
+        with pytest.raises(Refused) as refused:
+            used(three_months, start, end)
+        assert refused.value.code == "events_archived"
+    assert used(three_months, MARCH + timedelta(minutes=30), APRIL) == 2000
 
 
 def test_a_second_run_changes_nothing(three_months: Customer) -> None:

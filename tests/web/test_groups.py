@@ -130,9 +130,10 @@ def test_trouble_of_the_database_is_told_as_such(counting: Counting) -> None:
     assert UsageEvent.objects.count() == 1
 
 
-def test_large_requests_go_alone(counting: Counting) -> None:
-    send(*([an_event(f"{number}-{index}") for index in range(500)] for number in range(3)))
-    assert counting.groups == [1, 500, 500, 500]
+def test_large_requests_go_together_up_to_a_bound(counting: Counting, settings: LazySettings) -> None:
+    settings.INGESTION_GROUP_EVENTS = 1000
+    send(*([an_event(f"{number}-{index}") for index in range(500)] for number in range(4)))
+    assert counting.groups == [1, 1000, 1000]
 
 
 def test_more_than_can_be_held_is_told_to_come_again(counting: Counting, settings: LazySettings) -> None:

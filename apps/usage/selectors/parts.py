@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import connection
 
+from apps.usage.selectors.kept import refuse_archived
 from apps.usage.selectors.sql import EVENT_OF_READING, QUANTITY
 from apps.usage.selectors.totals import Quantity
 
@@ -107,6 +108,7 @@ def first_quantities(part: Part, *, count: int | None, total: Decimal | None) ->
 def fetched(statement: str, parts: Sequence[Part], parameters: dict[str, Any]) -> list[Any]:
     if not parts:
         return []
+    refuse_archived(part.start for part in parts)
     columns: dict[str, list[Any]] = {
         "labels": list(range(len(parts))),
         "customers": [part.customer_id for part in parts],

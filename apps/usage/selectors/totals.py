@@ -14,6 +14,7 @@ from django.db import connection
 
 from apps.catalog.models import Meter
 from apps.usage.selectors import totals_sql
+from apps.usage.selectors.kept import refuse_archived
 from apps.usage.selectors.pieces import pieces_before, pieces_of
 
 Aggregation = Meter.Aggregation
@@ -109,8 +110,11 @@ def totals_of(
     """By span, in their order, then by meter and group; what nobody used has no entry.
 
     One statement, so all totals are of one snapshot, after one that reads the meters' aggregations; a caller who
-    knows them gives them by meter. A level lasts until `as_of` at the latest: of a span that is not over, what
-    accrued; without it, to the span's end.
+    knows them gives them by meter. Where a span begins or ends inside an hour one more asks whether its events
+    are still there. A level lasts until `as_of` at the latest: of a span that is not over, what accrued; without
+    it, to the span's end.
+
+    Raises `Refused` events_archived.
     """
     found: list[dict[tuple[int, Any], Quantity]] = [{} for _ in spans]
     if not any(span.start < span.end for span in spans):
@@ -118,6 +122,7 @@ def totals_of(
     aggregations = meter_ids if isinstance(meter_ids, Mapping) else aggregations_of(meter_ids)
     if not aggregations:
         return found
+    refuse_archived(start for span in spans for start, _ in pieces_of(span.start, span.end).ragged)
     statement, parameters = question(spans, aggregations, grouping, as_of)
     with connection.cursor() as cursor:
         cursor.execute(
