@@ -104,7 +104,7 @@ def test_many_are_replayed_in_the_background(
     assert [len(ids) for ids in sent] == [2, 1]
     assert QuarantinedEvent.objects.filter(status="waiting").count() == 3
     for ids in (*sent, *sent):
-        tasks.replay_waiting(ids)
+        tasks.replay_waiting.run(ids)
     assert QuarantinedEvent.objects.filter(status="waiting").count() == 1
     assert UsageEvent.objects.count() == 5
 

@@ -271,7 +271,7 @@ def test_a_lost_worker_is_replaced(tenant_with_past: Customer, monkeypatch: pyte
     assert tasks.send_waiting_backfills(NOW) == 0
     MeterBackfill.objects.update(stepped_at=NOW.replace(year=2020))
     assert (tasks.send_waiting_backfills(NOW), sent) == (1, [asked.pk] * 2)
-    tasks.run_meter_backfill(asked.pk)
+    tasks.run_meter_backfill.run(asked.pk)
     asked.refresh_from_db()
     assert asked.status == "done"
 

@@ -146,7 +146,7 @@ def test_a_period_owns_its_start_and_not_its_end(meters: tuple[int, int]) -> Non
     assert (used[tokens].quantity, used[tokens].event_count) == (110, 2)
 
 
-def test_asks_two_questions_whatever_the_number_of_periods(meters: tuple[int, int]) -> None:
+def test_asks_three_questions_whatever_the_number_of_periods(meters: tuple[int, int]) -> None:
     customer = Customer.objects.get(external_id="chat")
     months = [
         (datetime(2026, month, 1, 3, 30, tzinfo=UTC), datetime(2026, month + 1, 1, tzinfo=UTC))
@@ -154,7 +154,7 @@ def test_asks_two_questions_whatever_the_number_of_periods(meters: tuple[int, in
     ]
     with CaptureQueriesContext(connection) as queries:
         quantities_over(customer_id=customer.pk, meter_ids=meters, periods=months)
-    assert len(queries) == 2
+    assert len(queries) == 3
 
 
 def test_a_meter_without_usage_is_zero(meters: tuple[int, int]) -> None:

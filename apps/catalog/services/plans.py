@@ -296,6 +296,4 @@ def refuse(problems: Sequence[Problem]) -> None:
 
 def errors_of(problems: Sequence[Problem]) -> list[dict[str, str]]:
     """As `Refused` takes them."""
-    return [
-        {"param": problem.pointer, "code": problem.code, "message": problem.message} for problem in problems
-    ]
+    return [{"param": one.pointer, "code": one.code, "message": one.message} for one in problems]
