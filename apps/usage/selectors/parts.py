@@ -9,7 +9,7 @@ from typing import Any
 from django.db import connection
 
 from apps.usage.selectors.kept import refuse_archived
-from apps.usage.selectors.sql import EVENT_OF_READING, QUANTITY
+from apps.usage.selectors.sql import EVENT_OF_READING, QUANTITY, READINGS_OF
 from apps.usage.selectors.totals import Quantity
 
 WANTED = (
@@ -17,12 +17,12 @@ WANTED = (
     " %(starts)s::timestamptz[], %(ends)s::timestamptz[], {columns})"
     " AS wanted(label, customer_id, meter_id, sets, starts_at, ends_at, {names})"
 )
-OF_WANTED = (
-    "reading.customer_id = wanted.customer_id"
-    " AND reading.bucket BETWEEN wanted.starts_at - interval '1 hour' AND wanted.ends_at"
+OF_WANTED = READINGS_OF.format(
+    "wanted",
+    "reading.bucket BETWEEN wanted.starts_at - interval '1 hour' AND wanted.ends_at"
     ' AND reading."timestamp" >= wanted.starts_at AND reading."timestamp" < wanted.ends_at'
     " AND reading.meter_id = wanted.meter_id"
-    " AND reading.dimension_set_id = ANY(string_to_array(wanted.sets, ',')::bigint[])"
+    " AND reading.dimension_set_id = ANY(string_to_array(wanted.sets, ',')::bigint[])",
 )
 PROPERTY = (
     "coalesce(event.property_values::json ->> (array_position(shape.names, wanted.property) - 1),"
@@ -34,7 +34,7 @@ SELECT label, unit_amount, trim_scale(sum(quantity)), count(*) FROM (
            CASE WHEN {PROPERTY} ~ '^[0-9]{{1,18}}([.][0-9]{{1,18}})?$'
                 THEN trim_scale(({PROPERTY})::numeric) END AS unit_amount
       FROM {WANTED.format(columns="%(properties)s::text[]", names="property")}
-      JOIN usage_reading AS reading ON {OF_WANTED}
+      {OF_WANTED}
       {EVENT_OF_READING}
 ) AS read GROUP BY label, unit_amount ORDER BY label, unit_amount DESC NULLS LAST
 """
@@ -45,7 +45,7 @@ SELECT wanted.label, free.quantity
     SELECT trim_scale(ordered.quantity) AS quantity, ordered.number FROM (
         SELECT {QUANTITY} AS quantity, row_number() OVER running AS number,
                sum({QUANTITY}) OVER running - {QUANTITY} AS before
-          FROM usage_reading AS reading WHERE {OF_WANTED}
+          FROM (SELECT) AS part {OF_WANTED}
         WINDOW running AS (ORDER BY reading."timestamp", reading.event_id, reading.shape_id)
     ) AS ordered
      WHERE (wanted.count IS NULL OR ordered.number <= wanted.count)

@@ -5,10 +5,14 @@ timestamp, for the partitions.
 """
 
 HOUR_OF = "date_bin('1 hour', {}, '2000-01-01 00:00:00+00'::timestamptz)"
-READINGS = (
-    "FROM usage_reading AS reading WHERE reading.customer_id = %s AND reading.bucket BETWEEN %s AND %s"
-    ' AND reading."timestamp" >= %s AND reading."timestamp" < %s'
-)
+# The readings of each row of {0}. The view joins tables and so takes no conditions of a join into it, only those of
+# a query of its own, which OFFSET 0 keeps one.
+READINGS_OF = """CROSS JOIN LATERAL (
+        SELECT reading.* FROM usage_reading AS reading
+         WHERE reading.customer_id = {0}.customer_id AND {1} OFFSET 0
+      ) AS reading"""
+OF_HOUR = 'reading.bucket = {0}.bucket AND reading."timestamp" >= {1} AND reading."timestamp" < {2}'
+READINGS_OF_HOUR = READINGS_OF.format("{0}", OF_HOUR)
 QUANTITY = "reading.value::numeric"
 EVENT_OF_READING = (
     "JOIN usage_usageevent AS event ON event.customer_id = reading.customer_id"

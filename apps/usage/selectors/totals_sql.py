@@ -7,7 +7,7 @@ group, quantity, number of events); the quantity of a time-weighted sum is in un
 from collections.abc import Collection
 
 from apps.catalog.models import Meter
-from apps.usage.selectors.sql import HOUR_OF, VALUE_HASH
+from apps.usage.selectors.sql import HOUR_OF, READINGS_OF_HOUR, VALUE_HASH
 
 Aggregation = Meter.Aggregation
 
@@ -27,31 +27,29 @@ part AS (
                          %(starts)s::timestamptz[], %(ends)s::timestamptz[])
         AS part(kind, use, label, customer_id, starts_at, ends_at)
 )"""
-# Every hour is read once, however many pieces it is in.
+# Every hour is read once, however many pieces it is in, and each reading is held against the pieces of its hour alone.
 READ = f"""
 asked_hour AS (
-    SELECT customer_id, {HOUR_OF.format("starts_at")} AS bucket, min(starts_at) AS starts_at, max(ends_at) AS ends_at
+    SELECT customer_id, {HOUR_OF.format("starts_at")} AS bucket, min(starts_at) AS starts_at, max(ends_at) AS ends_at,
+           array_agg(use) AS uses, array_agg(label) AS labels, array_agg(starts_at) AS starts,
+           array_agg(ends_at) AS ends
       FROM part WHERE kind = 'event' GROUP BY 1, 2
 ), read AS MATERIALIZED (
-    SELECT reading.customer_id, reading.bucket, reading."timestamp", reading.meter_id, reading.dimension_set_id,
-           reading.value
-      FROM asked_hour JOIN usage_reading AS reading
-        ON reading.customer_id = asked_hour.customer_id AND reading.bucket = asked_hour.bucket
-       AND reading."timestamp" >= asked_hour.starts_at AND reading."timestamp" < asked_hour.ends_at
+    SELECT part.label, part.use, reading."timestamp", reading.meter_id, reading.dimension_set_id, reading.value
+      FROM asked_hour
+      {READINGS_OF_HOUR.format("asked_hour", "asked_hour.starts_at", "asked_hour.ends_at")}
+     CROSS JOIN LATERAL unnest(asked_hour.uses, asked_hour.labels, asked_hour.starts, asked_hour.ends)
+           AS part(use, label, starts_at, ends_at)
      WHERE reading.meter_id = ANY(%(meters)s)
+       AND reading."timestamp" >= part.starts_at AND reading."timestamp" < part.ends_at
 )"""
 TOTALS_OF_PART = (
     "part JOIN {table} AS total ON total.customer_id = part.customer_id AND total.meter_id = ANY({meters})"
     " AND total.bucket >= part.starts_at AND total.bucket < part.ends_at"
     " WHERE part.kind = '{kind}' AND part.use IN ({uses})"
 )
-READINGS_OF_PART = (
-    "part JOIN read AS reading ON reading.customer_id = part.customer_id"
-    f" AND reading.bucket = {HOUR_OF.format('part.starts_at')}"
-    ' AND reading."timestamp" >= part.starts_at AND reading."timestamp" < part.ends_at'
-    " AND reading.meter_id = ANY({meters}) WHERE part.kind = 'event' AND part.use IN ({uses})"
-)
-PART_KEY = "part.label, {0}.meter_id, {0}.dimension_set_id"
+READINGS_OF_PART = "read AS reading WHERE reading.meter_id = ANY({meters}) AND reading.use IN ({uses})"
+KEY = "{0}.label, {1}.meter_id, {1}.dimension_set_id"
 
 
 def sources(
@@ -59,14 +57,14 @@ def sources(
 ) -> str:
     """The rows of a use from totals and readings: the columns that are wanted of either."""
     parts = [
-        f"SELECT {PART_KEY.format('total')}, {total} FROM "
+        f"SELECT {KEY.format('part', 'total')}, {total} FROM "
         + TOTALS_OF_PART.format(table=f"{tables}{kind}", meters=meters, kind=kind, uses=uses)
         for kind in ("day", "hour")
         if kind in kinds
     ]
     if "event" in kinds:
         parts.append(
-            f"SELECT {PART_KEY.format('reading')}, {reading} FROM "
+            f"SELECT {KEY.format('reading', 'reading')}, {reading} FROM "
             + READINGS_OF_PART.format(meters=meters, uses=uses)
         )
     return "\n    UNION ALL\n    ".join(parts)
@@ -103,7 +101,7 @@ def level_sources(kinds: Collection[str]) -> str:
         ),
         reading=(
             '0::numeric AS area, 1 AS event_count, reading."timestamp" AS first_at,'
-            ' reading."timestamp" AS last_at, reading.value::numeric AS last_value, part.use'
+            ' reading."timestamp" AS last_at, reading.value::numeric AS last_value, reading.use'
         ),
     )
 

@@ -1,14 +1,10 @@
 """The statements that read totals anew. Parameters are columns of keys."""
 
-from apps.usage.selectors.sql import VALUE_HASH
+from apps.usage.selectors.sql import READINGS_OF_HOUR, VALUE_HASH
 from apps.usage.services.rollups.buckets import KEY, KEY_ARRAYS
 
 DAY_OF = "date_bin('1 day', {}, '2000-01-01 00:00:00+00'::timestamptz)"
-# By customer and hour, which is what the index on events knows; by time for the partitions.
-READINGS_OF = (
-    "JOIN usage_reading AS reading ON reading.customer_id = {0}.customer_id AND reading.bucket = {0}.bucket"
-    ' AND reading."timestamp" >= {0}.bucket AND reading."timestamp" < {0}.bucket + interval \'1 hour\''
-)
+READINGS = READINGS_OF_HOUR.format("{0}", "{0}.bucket", "{0}.bucket + interval '1 hour'")
 
 
 def lock(table: str, bucket: str) -> str:
@@ -20,7 +16,9 @@ WITH asked AS (
     SELECT {KEY} FROM asked JOIN usage_rolluphour USING (customer_id, meter_id, bucket)
     UNION
     SELECT reading.customer_id, reading.meter_id, reading.bucket, reading.dimension_set_id
-      FROM asked {READINGS_OF.format("asked")} AND reading.meter_id = asked.meter_id
+      FROM (SELECT DISTINCT customer_id, bucket FROM asked) AS hour {READINGS.format("hour")}
+      JOIN asked ON asked.customer_id = hour.customer_id AND asked.bucket = hour.bucket
+       AND asked.meter_id = reading.meter_id
 )
 INSERT INTO {table} AS total ({KEY}, quantity, event_count)
 SELECT DISTINCT customer_id, meter_id, {bucket.format("bucket")} AS bucket, dimension_set_id, 0, 0 FROM hour
@@ -82,7 +80,7 @@ READ = f"""
            reading."timestamp" AS first_at, reading."timestamp" AS last_at, number.value AS last_value,
            CASE WHEN wanted.aggregation = 'time_weighted_sum' THEN 0 ELSE number.value END AS quantity
       FROM (SELECT DISTINCT customer_id, bucket FROM wanted) AS hour
-      {READINGS_OF.format("hour")}
+      {READINGS.format("hour")}
       JOIN wanted ON wanted.customer_id = reading.customer_id AND wanted.meter_id = reading.meter_id
        AND wanted.bucket = hour.bucket AND wanted.dimension_set_id = reading.dimension_set_id
      CROSS JOIN LATERAL (
@@ -106,11 +104,15 @@ DAYS = (REBUILD.format(unit="day", part=FOLD), DELETE_EMPTY.format(unit="day"))
 HOUR_VALUES = (
     f"DELETE FROM usage_uniquehour WHERE {OF_WANTED}",
     f"""
+WITH wanted AS ({WANTED})
 INSERT INTO usage_uniquehour ({KEY}, value_hash, event_count)
 SELECT wanted.customer_id, wanted.meter_id, wanted.bucket, wanted.dimension_set_id,
        {VALUE_HASH} AS value_hash, count(*)
-  FROM ({WANTED}) AS wanted {READINGS_OF.format("wanted")}
-   AND reading.meter_id = wanted.meter_id AND reading.dimension_set_id = wanted.dimension_set_id
+  FROM (SELECT DISTINCT customer_id, bucket FROM wanted) AS hour
+  {READINGS.format("hour")}
+  JOIN wanted
+    ON wanted.customer_id = reading.customer_id AND wanted.meter_id = reading.meter_id
+   AND wanted.bucket = hour.bucket AND wanted.dimension_set_id = reading.dimension_set_id
   JOIN catalog_meter AS meter ON meter.id = wanted.meter_id AND meter.aggregation = 'unique_count'
  GROUP BY wanted.customer_id, wanted.meter_id, wanted.bucket, wanted.dimension_set_id, value_hash
 """,
