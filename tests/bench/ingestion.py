@@ -36,9 +36,9 @@ class Load:
 
 
 LOADS = [
-    Load("batches of 1,000", 1_000, 4, 200_000, 100_000),
-    Load("batches of 100", 100, 16, 100_000, 60_000),
-    Load("single events", 1, 64, 20_000, 10_000),
+    Load("batches of 1,000", 1_000, 16, 400_000, 100_000),
+    Load("batches of 100", 100, 64, 200_000, 60_000),
+    Load("single events", 1, 128, 20_000, 10_000),
     Load("1,000s, one hot customer, 8 clients", 1_000, 8, 200_000, 50_000, workload.HOT),
     Load("100s, one hot customer, 8 clients", 100, 8, 100_000, 30_000, workload.HOT),
     Load("singles, one hot customer, 64 clients", 1, 64, 20_000, 5_000, workload.HOT),
