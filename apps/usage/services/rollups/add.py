@@ -1,22 +1,21 @@
 """Add the readings of newly stored events to their hours and days, in the transaction that stores them."""
 
 from collections.abc import Iterable
-from decimal import localcontext
+from decimal import Decimal, localcontext
 from typing import Any, cast
 
 from apps.catalog.models import Meter
 from apps.usage.services.memory import ADDITIVE, Shape
-from apps.usage.services.pack import bigints, execute
+from apps.usage.services.pack import bigints, execute, texts
 from apps.usage.services.reading import Row
 from apps.usage.services.rollups import compared, levels, unique
 from apps.usage.services.rollups.buckets import (
+    DAY,
     EXACT,
     HOUR,
     BucketKey,
     Number,
-    day_key,
     key_columns,
-    numbers,
     upserts,
 )
 from apps.usage.services.rollups.kinds import Readings
@@ -37,11 +36,10 @@ def add(rows: Iterable[Row]) -> None:
     One statement for sums and counts, and one to three for each other aggregation that the rows have.
     """
     with localcontext(EXACT):
-        groups = grouped(rows)
-        hours = additive_hours(groups)
+        hours, has_others = additive_hours(rows)
         if hours:
             execute(ADD, [*columns(hours), *columns(in_days(hours))])
-        if not all(shape.is_additive for _, _, shape in groups):
+        if has_others:
             add_others(Readings(rows))
 
 
@@ -56,8 +54,18 @@ def add_others(readings: Readings) -> None:
         levels.add(readings.numbers[Meter.Aggregation.TIME_WEIGHTED_SUM])
 
 
-def grouped(rows: Iterable[Row]) -> Groups:
-    """Events of one shape are added up first: they feed the same totals."""
+def addends(row: Row) -> Addends:
+    """Zeros for readings that are not added up."""
+    return tuple(
+        value if reading.aggregation in ADDITIVE and not isinstance(value, str) else 0
+        for reading, value in zip(row.shape.readings, row.values, strict=True)
+    )
+
+
+def additive_hours(rows: Iterable[Row]) -> tuple[dict[BucketKey, Total], bool]:
+    """Sums and counts by hour, and whether there are other readings. Events of one shape are added up first: they
+    feed the same totals.
+    """
     groups: Groups = {}
     for row in rows:
         key = (row.customer_id, row.micros - row.micros % HOUR, row.shape)
@@ -69,33 +77,23 @@ def grouped(rows: Iterable[Row]) -> Groups:
             group[0] += 1
             for number, value in enumerate(values, 1):
                 group[number] += value
-    return groups
-
-
-def addends(row: Row) -> Addends:
-    """Zeros for readings that are not added up."""
-    return tuple(
-        value if reading.aggregation in ADDITIVE and not isinstance(value, str) else 0
-        for reading, value in zip(row.shape.readings, row.values, strict=True)
-    )
-
-
-def additive_hours(groups: Groups) -> dict[BucketKey, Total]:
     hours: dict[BucketKey, Total] = {}
+    has_others = False
     for (customer_id, hour, shape), (count, *sums) in groups.items():
         for reading, quantity in zip(shape.readings, sums, strict=True):
             if reading.aggregation not in ADDITIVE:
+                has_others = True
                 continue
             bucket = (customer_id, reading.meter_id, hour, reading.dimension_set_id)
             known = hours.get(bucket)
             hours[bucket] = (quantity, count) if known is None else (known[0] + quantity, known[1] + count)
-    return hours
+    return hours, has_others
 
 
 def in_days(hours: dict[BucketKey, Total]) -> dict[BucketKey, Total]:
     days: dict[BucketKey, Total] = {}
-    for key, (quantity, count) in hours.items():
-        bucket = day_key(key)
+    for (customer_id, meter_id, hour, set_id), (quantity, count) in hours.items():
+        bucket = (customer_id, meter_id, hour - hour % DAY, set_id)
         known = days.get(bucket)
         days[bucket] = (quantity, count) if known is None else (known[0] + quantity, known[1] + count)
     return days
@@ -104,8 +102,8 @@ def in_days(hours: dict[BucketKey, Total]) -> dict[BucketKey, Total]:
 def columns(totals: dict[BucketKey, Total]) -> list[object]:
     keys = sorted(totals)
     found = [totals[key] for key in keys]
-    return [
-        *key_columns(keys),
-        numbers([quantity for quantity, _ in found]),
-        bigints([count for _, count in found]),
+    # As `numbers` writes them, without a pass of its own: this is the hot path.
+    quantities = [
+        format(quantity, "f" if type(quantity) is Decimal else "d").encode() for quantity, _ in found
     ]
+    return [*key_columns(keys), texts(quantities), bigints([count for _, count in found])]
