@@ -14,14 +14,6 @@ CREATE CONSTRAINT TRIGGER {table}_is_remembered AFTER {events} ON {table}
 DROP_TRIGGER = "DROP TRIGGER {table}_is_remembered ON {table};"
 
 
-def current_version() -> int:
-    """The version of the entered schema: one tiny query."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT version FROM core_lookupversion")
-        version: int = cursor.fetchone()[0]
-        return version
-
-
 def place() -> tuple[str, str]:
     """Which schema of which database is entered: what a memory has to be kept apart by."""
     return str(connection.settings_dict["NAME"]), str(connection.schema_name)  # type: ignore[attr-defined]

@@ -5,10 +5,11 @@ from decimal import Decimal
 import pytest
 
 from apps.customers.models import Customer
-from apps.usage.models import QuarantinedEvent, RollupDay, RollupHour, UsageEvent
+from apps.tenants.models import Tenant
+from apps.usage.models import QuarantinedEvent, RollupDay, RollupHour, UniqueDay, UsageEvent
 from tests.harness.clients import Api
 from tests.harness.evidence import nothing_changes_in
-from tests.harness.factories import an_event, make_meter, report
+from tests.harness.factories import an_event, make_customer, make_meter, report
 from tests.usage.totals import assert_rollups_equal_events, metered
 
 COUNTERS = ("accepted", "duplicates", "conflicts", "quarantined", "rejected")
@@ -233,3 +234,16 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_events(
         report(*batch(1000, "many"))
     assert UsageEvent.objects.count() == 502
     assert QuarantinedEvent.objects.count() == 502
+
+
+def test_a_unique_count_tells_texts_and_numbers_apart_by_their_text(
+    fresh_database: str, in_acme: Tenant
+) -> None:
+    """Outside of a transaction, where what the first batch looked like is remembered."""
+    make_customer()
+    make_meter("users", event_name="visit", aggregation="unique_count", value_property="user")
+    users = ["a", "b", 5, "5", "x" * 300, "x" * 255, True, "a"]
+    for number, user in enumerate([*users, *reversed(users)]):
+        verdicts = report(an_event(f"v{number}", event="visit", properties={"user": user}))
+        assert [one.status for one in verdicts] == ["accepted"]
+    assert len(set(UniqueDay.objects.values_list("value_hash"))) == len({"a", "b", "5", "x" * 255, "true"})

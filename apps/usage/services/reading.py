@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from apps.catalog.measure import MAX_DIMENSION
 from apps.usage.identity import content_of
 from apps.usage.services.memory import KnownShape, Memory, Shape, ShapeReading
 from apps.usage.services.validate import (
@@ -130,7 +131,12 @@ def read_value(reading: ShapeReading, properties: dict[str, Any]) -> int | Decim
     if reading.name is None:
         return 1
     value = properties[reading.name]
-    number = value if reading.is_text else metered_value(value, reading.name)
+    if reading.is_text:
+        # Another value is told apart by its text, which the careful way stores beside it.
+        if type(value) is not str or len(value) > MAX_DIMENSION:
+            raise Unusual
+        return value
+    number = metered_value(value, reading.name)
     if number is None:
         raise Unusual
     return number
