@@ -16,7 +16,7 @@ from apps.analytics.sums import Money, by_size
 from apps.catalog.models import Meter
 from apps.customers.models import Customer
 from apps.invoices.models import Invoice
-from apps.usage.models import QuarantinedEvent, RollupDay, RollupHour
+from apps.usage.models import DayPart, QuarantinedEvent, RollupHour
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
@@ -123,11 +123,11 @@ def hourly_usage(now: datetime) -> list[MeterSeries]:
 
 def daily_usage(now: datetime) -> list[MeterSeries]:
     """The last 30 days, today included."""
-    return usage_series(RollupDay, day_of(now) - 29 * DAY, DAY, 30)
+    return usage_series(DayPart, day_of(now) - 29 * DAY, DAY, 30)
 
 
 def usage_series(
-    rollup: type[RollupHour] | type[RollupDay], start: datetime, step: timedelta, count: int
+    rollup: type[RollupHour] | type[DayPart], start: datetime, step: timedelta, count: int
 ) -> list[MeterSeries]:
     """Of meters whose totals may be added up over customers: a sum of largest values says nothing."""
     additive = Meter.objects.filter(aggregation__in=[Meter.Aggregation.SUM, Meter.Aggregation.COUNT])

@@ -91,6 +91,7 @@ def test_every_instant_has_a_time_zone_and_a_fitting_name() -> None:
             if isinstance(field, models.DateTimeField):
                 is_fitting = field.name.endswith("_at") or field.name in (
                     "at", "timestamp", "bucket", "period_start", "period_end", "invoiced_until",
+                    "written_before", "complete_before",
                 )  # fmt: skip
             elif isinstance(field, models.DateField):
                 is_fitting = field.name.endswith("_on")

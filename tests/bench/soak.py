@@ -138,8 +138,8 @@ def judge(url: str, seen: list[Minute], accepted: int, schema: str) -> int:
         connection.execute(f"SET search_path TO {schema}")
         row = connection.execute(
             "SELECT (SELECT count(*) FROM usage_usageevent), (SELECT count(*) FROM usage_eventkey),"
-            " (SELECT sum(event_count) FROM usage_rolluphour) / 2, (SELECT sum(event_count) FROM usage_rollupday) / 2,"
-            " (SELECT sum(value::numeric) FROM usage_reading) = (SELECT sum(quantity) FROM usage_rollupday),"
+            " (SELECT sum(event_count) FROM usage_rolluphour) / 2, (SELECT sum(event_count) FROM usage_daypart) / 2,"
+            " (SELECT sum(value::numeric) FROM usage_reading) = (SELECT sum(quantity) FROM usage_daypart),"
             " (SELECT count(*) FROM pg_inherits WHERE inhparent = 'usage_usageevent'::regclass),"
             " (SELECT count(DISTINCT date_trunc('day', \"timestamp\")) FROM usage_usageevent)"
         ).fetchone()

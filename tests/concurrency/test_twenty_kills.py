@@ -196,7 +196,7 @@ def assert_exact(client: httpx.Client, url: str, sent: set[int]) -> None:
     with psycopg.connect(url) as connection:
         rows = connection.execute(
             "SELECT sum(quantity)::bigint, sum(event_count)::bigint FROM acme.usage_rolluphour"
-            " UNION ALL SELECT sum(quantity)::bigint, sum(event_count)::bigint FROM acme.usage_rollupday"
+            " UNION ALL SELECT sum(quantity)::bigint, sum(event_count)::bigint FROM acme.usage_daypart"
             " UNION ALL SELECT count(*) * %s, count(*) FROM acme.usage_usageevent"
             " UNION ALL SELECT count(*) * %s, count(*) FROM acme.usage_eventkey",
             [WEIGHT, WEIGHT],

@@ -29,6 +29,7 @@ from apps.usage.selectors import (
 )
 from tests.harness.evidence import rolled_back
 from tests.harness.factories import an_event, make_customer, make_meter, report
+from tests.usage.marks import DAY, day_of, set_mark, wander
 from tests.usage.scan import Reported, count_of, quantity_of, rounded
 from tests.usage.test_quantities import FROM, NOW, UNTIL, ZONES
 from tests.usage.totals import assert_rollups_equal_events
@@ -36,6 +37,8 @@ from tests.usage.totals import assert_rollups_equal_events
 IS_SOAK = os.environ.get("HYPOTHESIS_PROFILE") == "soak"
 SETS_OF_EVENTS = 5_000 if IS_SOAK else 100
 QUESTIONS = 20
+# Days of the examples, and one.
+LENGTH = (UNTIL - FROM) // DAY + 2
 AGGREGATIONS = [str(one) for one in Meter.Aggregation]
 MODELS, REGIONS = ["gpt-5", "opus", ""], ["eu", "us"]
 
@@ -92,7 +95,11 @@ def as_events(rows: Sequence[Reported], customer: str) -> list[dict[str, Any]]:
 
 
 def store(rows: Sequence[Reported], chance: Any) -> None:
-    """In any order and batches, some twice; another customer has the same usage."""
+    """In any order and batches, some twice; another customer has the same usage. Days are rolled between the batches,
+    or half of them: the mark lies anywhere.
+    """
+    first = day_of(FROM)
+    set_mark(written_before=first + chance.randrange(LENGTH) * DAY)
     events = as_events(rows, "chat") + as_events(rows, "code")
     chance.shuffle(events)
     while events:
@@ -100,6 +107,7 @@ def store(rows: Sequence[Reported], chance: Any) -> None:
         batch, events = events[:size], events[size:]
         again = chance.sample(batch, chance.randint(0, len(batch)))
         assert {one.status for one in report(*batch, *again, now=NOW)} <= {"accepted", "duplicate"}
+        wander(first + chance.randrange(LENGTH) * DAY, chance)
 
 
 Expect = Callable[[str, Sequence[Reported]], tuple[Fraction, int]]

@@ -58,7 +58,7 @@ def test_a_total_of_nothing_is_gone(reported: None) -> None:
     void("e3")
     assert_totals_equal_what_counts()
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM usage_rollupday WHERE event_count = 0")
+        cursor.execute("SELECT count(*) FROM usage_daypart WHERE event_count = 0")
         assert cursor.fetchone() == (0,)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from apps.customers.models import Customer
 from apps.tenants.models import Tenant
-from apps.usage.models import QuarantinedEvent, RollupDay, RollupHour, UniqueDay, UsageEvent
+from apps.usage.models import DayPart, QuarantinedEvent, RollupHour, UniqueDay, UsageEvent
 from tests.harness.clients import Api
 from tests.harness.evidence import nothing_changes_in
 from tests.harness.factories import an_event, make_customer, make_meter, report
@@ -216,7 +216,7 @@ def test_usage_is_kept_apart_by_dimension(in_acme, chat: Customer) -> None:
     )
     rows = RollupHour.objects.values_list("dimension_set_id", "quantity", "event_count")
     assert sorted((quantity, count) for _, quantity, count in rows) == [(3, 2), (4, 1), (8, 1)]
-    assert RollupDay.objects.count() == 3
+    assert DayPart.objects.count() == 3
 
 
 def test_the_number_of_queries_does_not_depend_on_the_number_of_events(

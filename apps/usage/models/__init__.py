@@ -10,6 +10,7 @@ from apps.usage.models.correction import (
     UsageCorrection,
     VoidedEvent,
 )
+from apps.usage.models.day_mark import DayMark, DayPart
 from apps.usage.models.event import CONSTANT_ONE, EventKey, EventShape, UsageEvent
 from apps.usage.models.health import IngestionMinute
 from apps.usage.models.import_run import UsageImport
@@ -23,6 +24,8 @@ __all__ = [
     "ArchivedPartition",
     "BackfillEvent",
     "BackfilledReading",
+    "DayMark",
+    "DayPart",
     "DimensionSet",
     "DiscardedReading",
     "EventKey",

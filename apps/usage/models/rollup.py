@@ -1,4 +1,4 @@
-"""Live totals. They change in the transaction that stores the events, by services.ingest alone."""
+"""Live totals. They change in the transaction that stores the events; sums and counts of a day when it is over."""
 
 from django.db import models
 
@@ -51,6 +51,8 @@ class RollupHour(Rollup):  # noqa: DJ008 - it has no name, only a key
 
 
 class RollupDay(Rollup):  # noqa: DJ008 - it has no name, only a key
+    """Whoever reads them goes by the day mark (`DayMark`): sums and counts of later days are not there yet."""
+
     pk = models.CompositePrimaryKey("customer_id", "meter_id", "bucket", "dimension_set_id")
 
     class Meta:

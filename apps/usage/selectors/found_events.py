@@ -10,11 +10,13 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import TruncDay
 
 from apps.usage.identity import event_key
 from apps.usage.models import (
     BackfilledReading,
+    DayMark,
     EventKey,
     EventRevision,
     RollupDay,
@@ -179,7 +181,11 @@ def hours_with_totals(asked: Asked, wanted: int) -> list[datetime]:
         hours = hours.filter(bucket__gte=hour_of(asked.starts_at))
     if asked.ends_at is not None:
         days, hours = days.filter(bucket__lt=asked.ends_at), hours.filter(bucket__lt=asked.ends_at)
-    latest = list(days.values_list("bucket", flat=True).distinct()[:DAYS])
+    # Each side of the mark by its own index, and neither further back than so many days.
+    mark = Subquery(DayMark.objects.values("complete_before"))
+    older = days.filter(bucket__lt=mark).values_list("bucket", flat=True).distinct()[:DAYS]
+    newer = hours.filter(bucket__gte=mark).values_list(TruncDay("bucket", tzinfo=UTC), flat=True).distinct()
+    latest = sorted(newer.union(older), reverse=True)[:DAYS]
     if not latest:
         return []
     rows = (

@@ -21,11 +21,23 @@ PLAIN = {
 }
 
 # Pieces for one use: `plain` for all but levels, `level` and `before` for these.
-PART = """
-part AS (
+ASKED = """
+{name} AS (
     SELECT * FROM unnest(%(kinds)s::text[], %(uses)s::text[], %(labels)s::int[], %(customers)s::bigint[],
                          %(starts)s::timestamptz[], %(ends)s::timestamptz[])
-        AS part(kind, use, label, customer_id, starts_at, ends_at)
+        AS asked(kind, use, label, customer_id, starts_at, ends_at)
+)"""
+PART = ASKED.format(name="part")
+# Days from the mark on have no sums and counts yet: of these the hours are read. Hours stay for ever, so it does not
+# matter how old the mark is that the statement sees.
+MARK = "(SELECT complete_before FROM usage_daymark)"
+PART_WITH_DAYS = f"""{ASKED.format(name="asked")}, part AS (
+    SELECT kind, use, label, customer_id, starts_at,
+           CASE kind WHEN 'day' THEN least(ends_at, {MARK}) ELSE ends_at END AS ends_at
+      FROM asked
+    UNION ALL
+    SELECT 'hour' AS kind, use, label, customer_id, greatest(starts_at, {MARK}) AS starts_at, ends_at
+      FROM asked WHERE kind = 'day' AND ends_at > {MARK}
 )"""
 # Every hour is read once, however many pieces it is in, and each reading is held against the pieces of its hour alone.
 READ = f"""
@@ -162,6 +174,11 @@ def quantities_of(aggregations: Collection[str]) -> list[str]:
     return sorted({PLAIN[one] for one in PLAIN if one in aggregations})
 
 
+def with_hours(kinds: Collection[str]) -> set[str]:
+    """Of days from the mark on the hours are read."""
+    return {*kinds, "hour"} if "day" in kinds else set(kinds)
+
+
 def statement(
     *,
     aggregations: Collection[str],
@@ -172,7 +189,8 @@ def statement(
 ) -> str:
     """`kinds` of pieces (day, hour, event) there are; `level_kinds` those for levels. `join` and `group` say what
     is put together, of the rows named part_of."""
-    tables, totals = [PART], []
+    kinds, level_kinds = with_hours(kinds), with_hours(level_kinds)
+    tables, totals = [PART_WITH_DAYS if "day" in {*kinds, *level_kinds} else PART], []
 
     def total(source: str, quantity: str, where: str) -> None:
         totals.append(TOTAL.format(group=group, join=join, source=source, quantity=quantity, where=where))

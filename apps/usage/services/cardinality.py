@@ -10,7 +10,7 @@ from apps.usage.models import MeterCardinality
 EVERY = timedelta(hours=1)
 COUNT = """
 WITH used AS MATERIALIZED (
-    SELECT DISTINCT meter_id, dimension_set_id FROM usage_rollupday WHERE bucket >= %(month)s AND bucket < %(end)s
+    SELECT DISTINCT meter_id, dimension_set_id FROM usage_daypart WHERE bucket >= %(month)s AND bucket < %(end)s
 ), width AS (
     SELECT used.meter_id, pair.key AS dimension, count(DISTINCT pair.value) AS counted
       FROM used JOIN usage_dimensionset AS dimension_set ON dimension_set.id = used.dimension_set_id

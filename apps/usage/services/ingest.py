@@ -131,7 +131,7 @@ def settle_in(batch: Batch, memory: Memory, *, is_hopeful: bool) -> Outcome:
         accepted, has_repeats = insert_carefully(rows, waiting, repeats, found, now=batch.now)
     for row in accepted:
         found[row.position] = Verdict(row.position, row.event_id.decode(), "accepted")
-    rollups.add(accepted)
+    rollups.add(accepted, days_before=memory.days_before)
     answers = [found[index] for index in range(len(batch))]
     health.count(answers, accepted, now=batch.now)
     return Outcome(answers, learned, has_repeats=has_repeats)

@@ -12,13 +12,15 @@ from typing import Any
 
 import msgspec
 from django.conf import settings
+from django.db.models import Subquery
 
 from apps.catalog.definitions import measurement_of
 from apps.catalog.measure import Measurement
 from apps.catalog.models import Meter
 from apps.catalog.selectors import meters_by_event_name
 from apps.core import lookups
-from apps.usage.models import UsageSettings
+from apps.usage.models import DayMark, UsageSettings
+from apps.usage.services.validate import micros_of
 
 MAX_REMEMBERED = 200_000  # shapes of an event name, or customers: then it starts anew
 ADDITIVE = frozenset({Meter.Aggregation.SUM, Meter.Aggregation.COUNT})
@@ -119,6 +121,8 @@ class Memory:
     version: int
     plans: dict[str, EventPlan]
     backdating: timedelta
+    # Microseconds since 1970: batches write sums and counts of the days before (`DayMark`).
+    days_before: int
     # A batch that repeats known events is likely followed by another one: it is not tried the quick way first.
     expects_repeats: bool = False
     customers: dict[str, int] = field(default_factory=dict)
@@ -136,11 +140,13 @@ def recall(version: int, *, may_remember: bool) -> Memory:
         if len(found.customers) > MAX_REMEMBERED:
             found.customers.clear()
         return found
-    days = UsageSettings.objects.values_list("backdating_days", flat=True).first()
+    backdating = Subquery(UsageSettings.objects.values("backdating_days")[:1])
+    written_before, days = DayMark.objects.values_list("written_before", backdating).get()
     memory = Memory(
         version,
         plans={name: EventPlan.of(meters) for name, meters in meters_by_event_name().items()},
         backdating=timedelta(days=settings.INGESTION_BACKDATING_DAYS if days is None else days),
+        days_before=micros_of(written_before),
     )
     if may_remember:
         _memories[place] = memory

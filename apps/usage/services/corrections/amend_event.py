@@ -17,6 +17,7 @@ from apps.usage.services.corrections.facts import Kind, correct_event, given_rea
 from apps.usage.services.corrections.void_event import counting
 from apps.usage.services.memory import recall
 from apps.usage.services.reading import Row
+from apps.usage.services.rollups import mark
 from apps.usage.services.validate import EARLIEST, ParsedEvent, Rejection, instant_of, parse_event
 from apps.usage.standing import Standing
 
@@ -130,7 +131,7 @@ def insert_revision(row: Row, standing: Standing, correction: UsageCorrection, *
         shape_id=row.shape.pk,
         correction=correction,
     )
-    rollups.add([row])
+    rollups.add([row], days_before=mark.days_before())
 
 
 def shown(value: Any) -> Any:

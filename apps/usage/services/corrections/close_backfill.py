@@ -97,7 +97,7 @@ def attempt(backfill: UsageBackfill, *, now: datetime) -> UsageBackfill:
             one.row._replace(event_id=b"", property_values=b"") for one in done if one.row is not None
         ]
     write_verdicts(backfill, settled)
-    rollups.add(accepted)
+    rollups.add(accepted, days_before=memory.days_before)
     counted = Counter(str(one.verdict) for one in settled)
     backfill.outcome = {**counted, "voided": len(replaced)}
     backfill.status = Status.CLOSED

@@ -37,16 +37,18 @@ MOVE = """
 INSERT INTO usage_rollup{unit} AS total (customer_id, meter_id, bucket, dimension_set_id, quantity, event_count)
 SELECT customer_id, meter_id, date_bin('1 {unit}', bucket, '2000-01-01 00:00:00+00'::timestamptz) AS bucket,
        dimension_set_id, -sum(value::numeric), -count(*)
-  FROM moved GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+  FROM moved {where} GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
     ON CONFLICT (customer_id, meter_id, bucket, dimension_set_id)
     DO UPDATE SET quantity = total.quantity + excluded.quantity,
                   event_count = total.event_count + excluded.event_count
 """
-# The days come first: what is attached to a statement runs behind it.
+# The days come first: what is attached to a statement runs behind it. Later days are added up when they are over; the
+# caller has taken the turn, so that the mark does not move meanwhile.
+WRITTEN = "WHERE bucket < (SELECT written_before FROM usage_daymark)"
 MOVE_BOTH = f"""
 WITH moved AS MATERIALIZED (SELECT * FROM ({READINGS}) AS reading WHERE aggregation = ANY(%(additive)s)),
-     hours AS ({MOVE.format(unit="hour")})
-{MOVE.format(unit="day")}
+     hours AS ({MOVE.format(unit="hour", where="")})
+{MOVE.format(unit="day", where=WRITTEN)}
 """
 # A total of nothing is no total: whoever lists dimensions would list those that nobody used.
 SWEEP = """

@@ -13,6 +13,7 @@ from apps.usage.services.memory import ADDITIVE, Memory, Shape, ShapeReading
 from apps.usage.services.meter_backfill.scan import PastEvent
 from apps.usage.services.pack import bigints, execute, instants, texts
 from apps.usage.services.reading import Row
+from apps.usage.services.rollups import mark
 from apps.usage.services.shapes import Dimensions, number_dimensions
 from apps.usage.services.validate import Rejection, micros_of
 
@@ -86,7 +87,8 @@ def store(meter: Meter, decided: Decided, memory: Memory) -> int:
             row_of(event, reading, shapes[sets[reading.dimensions]])
             for event, reading in decided.read
             if new.get(place_of(event)) is False
-        ]
+        ],
+        days_before=mark.days_before(),
     )
     return len(new)
 

@@ -66,7 +66,8 @@ def go_over(backfill: MeterBackfill, *, chunk: int, until: datetime | None) -> N
     if not backfill.events_expected:
         backfill.events_expected = scan.count_events(backfill, shapes)
         MeterBackfill.objects.filter(pk=backfill.pk).update(events_expected=backfill.events_expected)
-    memory = Memory(0, {}, timedelta())
+    # Of dimension sets alone.
+    memory = Memory(0, {}, timedelta(), days_before=0)
     while backfill.status == Status.RUNNING and (until is None or clock.real_now() < until):
         found = scan.next_chunk(backfill, shapes, size=chunk)
         decided = readings.decide(backfill.meter, found.events)

@@ -16,6 +16,7 @@ from apps.usage.services.rollups.buckets import (
     BucketKey,
     Number,
     key_columns,
+    upsert,
     upserts,
 )
 from apps.usage.services.rollups.kinds import Readings
@@ -25,22 +26,41 @@ Addends = tuple[Number, ...]
 # By customer, hour and shape: how many events, and the sums of its readings.
 Groups = dict[tuple[int, int, Shape], list[Any]]
 
-ADD = upserts(
-    {"quantity": "numeric", "event_count": "bigint"}, "quantity = total.quantity + excluded.quantity"
-)
+COLUMNS = {"quantity": "numeric", "event_count": "bigint"}
+CHANGES = "quantity = total.quantity + excluded.quantity"
+ADD_HOURS = upsert("usage_rolluphour", COLUMNS, CHANGES)
+ADD_BOTH = upserts(COLUMNS, CHANGES)
 
 
-def add(rows: Iterable[Row]) -> None:
+def add(rows: Iterable[Row], *, days_before: int) -> None:
     """Add up rows that are stored in this transaction and were not before.
 
     One statement for sums and counts, and one to three for each other aggregation that the rows have.
+    `days_before` says which days are written (`write_additive`).
     """
     with localcontext(EXACT):
         hours, has_others = additive_hours(rows)
-        if hours:
-            execute(ADD, [*columns(hours), *columns(in_days(hours))])
+        write_additive(hours, days_before=days_before)
         if has_others:
             add_others(Readings(rows))
+
+
+def write_additive(hours: dict[BucketKey, Total], *, days_before: int) -> None:
+    """Add sums and counts to hours, and to their days before `days_before` (microseconds since 1970); later days are
+    added up when they are over (`roll`). One statement, if there is anything.
+
+    The mark must hold until the end of the transaction: a batch that shares the lock of batches remembers it, all
+    others read it (`mark`).
+    """
+    if not hours:
+        return
+    late = {key: total for key, total in hours.items() if key[2] < days_before}
+    if not late:
+        execute(ADD_HOURS, columns(hours))
+        return
+    with localcontext(EXACT):
+        days = in_days(late)
+    execute(ADD_BOTH, [*columns(hours), *columns(days)])
 
 
 def add_others(readings: Readings) -> None:

@@ -1,7 +1,8 @@
 """Bring totals to what the readings say: for events that no longer count, or that a younger meter has read.
 
 The rows are locked, and then read anew by another statement. A batch holds a bucket's row from its upsert until its
-commit: so whatever has counted is seen, and whatever is not seen counts itself when the row is free again.
+commit: so whatever has counted is seen, and whatever is not seen counts itself when the row is free again. Sums and
+counts of days from the mark on are left to those who add them up when the day is over (`roll`).
 """
 
 from collections.abc import Iterable
@@ -10,7 +11,9 @@ from datetime import datetime
 from django.db import transaction
 
 from apps.catalog.models import Meter
+from apps.usage.services.memory import ADDITIVE
 from apps.usage.services.pack import bigints, execute, instants
+from apps.usage.services.rollups import mark
 from apps.usage.services.rollups import rebuild_sql as sql
 from apps.usage.services.rollups.buckets import BucketKey, key_columns
 from apps.usage.services.rollups.kinds import ORDER
@@ -34,6 +37,8 @@ def recompute(*, customer_id: int, meter_ids: Iterable[int], hours: Iterable[dat
 def rebuild_buckets(buckets: Iterable[Bucket]) -> None:
     """The same for several customers: in one call, so that all rows are locked in one order. A transaction that
     calls it twice may deadlock with a batch; PostgreSQL then ends one of them.
+
+    Takes the turn of corrections, if the caller has not: the day mark must not move before the commit.
     """
     asked = set(buckets)
     aggregations = dict(
@@ -44,15 +49,22 @@ def rebuild_buckets(buckets: Iterable[Bucket]) -> None:
     for kinds in ORDER:
         mine = sorted(one for one in asked if aggregations.get(one[1]) in kinds)
         if mine:
-            days += locked(sql.LOCK_DAYS, mine)
+            days += locked(sql.LOCK_DAYS, with_days(mine) if kinds == ADDITIVE else mine)
             hours += locked(sql.LOCK_HOURS, mine)
     has_values = Meter.Aggregation.UNIQUE_COUNT in aggregations.values()
     rebuild_hours(hours, has_values=has_values)
     rebuild_days(days, has_values=has_values)
 
 
+def with_days(asked: list[Bucket]) -> list[Bucket]:
+    days_before = mark.days_before()
+    return [one for one in asked if micros_of(one[2]) < days_before]
+
+
 def locked(statement: str, asked: list[Bucket]) -> list[BucketKey]:
     """The totals of these hours, those that readings will have included."""
+    if not asked:
+        return []
     customers, meters, hours = zip(*asked, strict=True)
     rows = execute(
         statement, [bigints(customers), bigints(meters), instants([micros_of(hour) for hour in hours])]
