@@ -18,7 +18,7 @@ from apps.usage.models import DayMark, RollupDay, UsageEvent
 from apps.usage.selectors import quantities
 from apps.usage.services import rollups
 from apps.usage.services.corrections.void_event import void_event
-from apps.usage.services.meter_backfill import run
+from apps.usage.services.meter_backfill import discard, run
 from apps.usage.services.meter_backfill.request import request_backfill
 from apps.usage.services.rollups import roll
 from tests.concurrency.test_ingestion import cut
@@ -185,5 +185,39 @@ def test_a_batch_under_way_is_waited_for(meters: list[int], acme: Tenant, is_fir
 
     assert sum(returned(together(acme, [write, roll_behind])), Counter()) == {"accepted": 20}
     assert_rollups_equal_events()
+    roll.roll_days(until=START + DAYS * DAY)
+    assert_all_are_kept()
+
+
+def test_what_a_draft_counted_is_not_rolled_while_it_is_forgotten(
+    meters: list[int], acme: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever forgets it would not see the rows that the roller has just made."""
+    meter = Meter.objects.get(code="sum")
+    assert send([traffic(100, seed=50)]) == {"accepted": 100}
+    is_rolling, has_forgotten, has_rolled = Event(), Event(), Event()
+    execute = roll.execute
+
+    def slowly(*given: Any) -> Any:
+        is_rolling.set()
+        assert not has_forgotten.wait(0.3)
+        return execute(*given)
+
+    def roll_first() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(roll, "CHUNK", 100)
+            patch.setattr(roll, "execute", slowly)
+            roll.roll_days(until=START + DAY)
+        has_rolled.set()
+
+    def forget() -> None:
+        assert is_rolling.wait(30)
+        with transaction.atomic():
+            discard.discard_readings(meter)
+            has_forgotten.set()
+            has_rolled.wait(0.3)
+
+    returned(together(acme, [roll_first, forget]))
+    assert not RollupDay.objects.filter(meter_id=meter.pk).exists()
     roll.roll_days(until=START + DAYS * DAY)
     assert_all_are_kept()

@@ -128,7 +128,7 @@ def patiently(call: Callable[..., None], *given: Any) -> None:
 def roll_customers(customers: list[int], meters: list[int], day: datetime) -> None:
     """In turn with corrections, for these take hours away again; batches go on."""
     turn.take_turn()
-    given = {"customers": customers, "meters": meters, "day": day}
+    given: dict[str, Any] = {"customers": customers, "meters": meters, "day": day}
     with connection.cursor() as cursor:
         cursor.execute(LOCK, given)
         locked = cursor.fetchall()
