@@ -16,7 +16,7 @@ from apps.customers.services import customers
 from apps.subscriptions.models import Subscription
 from apps.subscriptions.services import subscribe
 from apps.usage.services import ingest
-from apps.usage.services.ingest import Verdict
+from apps.usage.wire.verdict import Verdict
 
 EVENT = "llm.call"
 
@@ -98,4 +98,4 @@ def an_event(event_id: str = "e1", **fields: Any) -> dict[str, Any]:
 
 def report(*events: Any, now: datetime | None = None) -> list[Verdict]:
     """Ingest without HTTP."""
-    return ingest.ingest(events=list(events), now=now or clock.now())
+    return list(ingest.ingest(events=list(events), now=now or clock.now()))

@@ -1,7 +1,7 @@
 """Requests that share a transaction: one of them can't spoil it for the others, and their verdicts don't mix."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,12 +15,12 @@ from apps.usage.api import settle
 from apps.usage.api.front_door import FrontDoor, Receive, Scope, Send
 from apps.usage.models import UsageEvent
 from apps.usage.services import ingest as ingestion
-from apps.usage.services.ingest import Verdict
+from apps.usage.wire.verdict import Verdict
 from tests.harness.cast import KEYS
 from tests.harness.factories import an_event
 from tests.usage.totals import assert_rollups_equal_events
 
-Ingest = Callable[..., list[Verdict]]
+Ingest = Callable[..., Sequence[Verdict]]
 genuine: Ingest = ingestion.ingest
 
 
@@ -35,7 +35,7 @@ class Counting:
         self.groups: list[int] = []
         self.before = before
 
-    def __call__(self, *, events: list[Any], now: datetime) -> list[Verdict]:
+    def __call__(self, *, events: list[Any], now: datetime) -> Sequence[Verdict]:
         self.groups.append(len(events))
         self.before([event.id for event in events])
         return genuine(events=events, now=now)

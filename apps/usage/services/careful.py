@@ -32,8 +32,7 @@ class Learned:
     dimension_sets: dict[tuple[tuple[str, str], ...], int]
 
     def put_into(self, memory: Memory) -> None:
-        memory.customers |= self.customers
-        memory.dimension_sets |= self.dimension_sets
+        memory.learn(self.customers, self.dimension_sets)
         for plan, key, shape in self.shapes:
             plan.remember(key, shape)
 
@@ -52,7 +51,9 @@ def read_carefully(events: list[ParsedEvent], memory: Memory) -> CarefullyRead:
 
     Values are checked before the customer is: a malformed event would only be malformed again after a replay.
     """
-    unknown = {event.customer for event in events} - memory.customers.keys()
+    # Another thread may start the memory's customers anew meanwhile.
+    known = memory.customers
+    unknown = {event.customer for event in events if event.customer not in known}
     new_customers = customer_ids_by_reference(unknown) if unknown else {}
     found = CarefullyRead([], [], [], Learned({}, [], {}))
     countable: list[tuple[ParsedEvent, EventPlan, int, list[Reading]]] = []
@@ -63,7 +64,7 @@ def read_carefully(events: list[ParsedEvent], memory: Memory) -> CarefullyRead:
         except Rejection as rejection:
             found.rejected.append((event, rejection))
             continue
-        customer_id = memory.customers.get(event.customer) or new_customers.get(event.customer)
+        customer_id = known.get(event.customer) or new_customers.get(event.customer)
         if customer_id is None:
             found.waiting.append(Uncountable(event, Reason.UNKNOWN_CUSTOMER))
         elif plan is None:

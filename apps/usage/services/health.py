@@ -1,13 +1,13 @@
 """Count what came in, minute by minute, in the transaction that stores it."""
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from apps.core import clock
 from apps.usage.services.pack import execute
-from apps.usage.services.reading import Row
 from apps.usage.services.validate import micros_of
-from apps.usage.services.verdicts import Verdict
+from apps.usage.wire.verdict import Verdict
 
 LATE = timedelta(hours=1)
 SLOTS = 64
@@ -31,16 +31,19 @@ VALUES (date_trunc('minute', %s::timestamptz), pg_backend_pid() %% {SLOTS}, 1, %
 """
 
 
-def count(answers: list[Verdict], accepted: list[Row], *, now: datetime) -> None:
-    """`now` is the tenant's clock, which ages are measured by; the minute is one of real time."""
+def count(verdicts: Sequence[Verdict], accepted_micros: Sequence[int], *, now: datetime) -> None:
+    """`accepted_micros` is when the accepted events were, in microseconds since 1970.
+
+    `now` is the tenant's clock, which ages are measured by; the minute is one of real time.
+    """
+    accepted = len(accepted_micros)
     counted = (
-        Counter({"accepted": len(accepted)})
-        if len(accepted) == len(answers)
-        else Counter(one.status for one in answers)
+        Counter({"accepted": accepted})
+        if accepted == len(verdicts)
+        else Counter(one.status for one in verdicts)
     )
     present = micros_of(now)
-    ages = [present - row.micros for row in accepted]
-    limit = LATE // timedelta(microseconds=1)
+    on_time = present - LATE // timedelta(microseconds=1)
     execute(
         COUNT,
         [
@@ -50,8 +53,8 @@ def count(answers: list[Verdict], accepted: list[Row], *, now: datetime) -> None
             counted["conflict"],
             counted["quarantined"],
             counted["rejected"],
-            sum(age > limit for age in ages),
-            max(0, sum(ages)) // 1000,
+            sum(micros < on_time for micros in accepted_micros),
+            max(0, present * accepted - sum(accepted_micros)) // 1000,
         ],
     )
 

@@ -5,6 +5,7 @@ and tables always in the same order, so that two batches wait for each other. Sh
 same, one of them starts anew. Rollups come last: the rows of a busy customer are held only until the commit.
 """
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,8 +13,9 @@ from django.db import OperationalError, connection, transaction
 from psycopg.errors import DeadlockDetected
 
 from apps.core import lookups
-from apps.usage.services import health, rollups, store, verdicts
+from apps.usage.services import columns, health, rollups, store, verdicts
 from apps.usage.services.careful import CarefullyRead, Learned, Uncountable, read_carefully
+from apps.usage.services.columns import Columns, Group
 from apps.usage.services.memory import Memory, recall
 from apps.usage.services.partitions import ensure_partitions
 from apps.usage.services.reading import Row, read_fast
@@ -26,16 +28,16 @@ from apps.usage.services.validate import (
     micros_of,
     parse_event,
 )
-from apps.usage.services.verdicts import Verdict
 from apps.usage.wire.event import WireEvent
+from apps.usage.wire.verdict import AllAccepted, Verdict
 
-__all__ = ["Verdict", "ingest", "settle"]
+__all__ = ["ingest", "settle"]
 
 DEADLOCK_RETRIES = 3
 NOTHING_LEARNED = Learned({}, [], {})
 
 
-def ingest(*, events: list[Any], now: datetime, earliest: datetime | None = None) -> list[Verdict]:
+def ingest(*, events: list[Any], now: datetime, earliest: datetime | None = None) -> Sequence[Verdict]:
     """Store a batch of events (`WireEvent`s or decoded JSON); one verdict for each, in their order.
 
     Durable when it returns, unless it is called inside a transaction. Of two events with one id the first
@@ -45,7 +47,7 @@ def ingest(*, events: list[Any], now: datetime, earliest: datetime | None = None
     return patiently(Batch(events, [], now, earliest))
 
 
-def settle(*, parsed: list[ParsedEvent], now: datetime) -> list[Verdict]:
+def settle(*, parsed: list[ParsedEvent], now: datetime) -> Sequence[Verdict]:
     """The same for well-formed events, at whatever time they lie."""
     return patiently(Batch([], parsed, now, None))
 
@@ -65,7 +67,7 @@ class Batch:
         return len(self.events) or len(self.parsed)
 
 
-def patiently(batch: Batch) -> list[Verdict]:
+def patiently(batch: Batch) -> Sequence[Verdict]:
     """Rows are locked in one order, so deadlocks are rare; PostgreSQL ends one by failing a batch, which is
     then taken anew. Inside a transaction of the caller's nothing can be tried again.
     """
@@ -78,7 +80,7 @@ def patiently(batch: Batch) -> list[Verdict]:
     return take(batch)
 
 
-def take(batch: Batch) -> list[Verdict]:
+def take(batch: Batch) -> Sequence[Verdict]:
     """First as if every id were new, which most are. When one is not, again and carefully."""
     if not len(batch):
         return []
@@ -89,7 +91,7 @@ def take(batch: Batch) -> list[Verdict]:
         return attempt(batch, may_remember=may_remember, is_hopeful=False)
 
 
-def attempt(batch: Batch, *, may_remember: bool, is_hopeful: bool) -> list[Verdict]:
+def attempt(batch: Batch, *, may_remember: bool, is_hopeful: bool) -> Sequence[Verdict]:
     with transaction.atomic():
         memory = recall(begin(), may_remember=may_remember)
         outcome = settle_in(batch, memory, is_hopeful=is_hopeful and not memory.expects_repeats)
@@ -108,7 +110,7 @@ def begin() -> int:
 
 
 class Outcome:
-    def __init__(self, verdicts: list[Verdict], learned: Learned, *, has_repeats: bool) -> None:
+    def __init__(self, verdicts: Sequence[Verdict], learned: Learned, *, has_repeats: bool) -> None:
         self.verdicts = verdicts
         self.learned = learned
         self.has_repeats = has_repeats
@@ -117,35 +119,65 @@ class Outcome:
 def settle_in(batch: Batch, memory: Memory, *, is_hopeful: bool) -> Outcome:
     """Order of the writes: keys, events, quarantine, rollups, counters."""
     found: dict[int, Verdict] = {}
-    rows, carefully = read(batch, memory, found)
+    groups, left = read_together(batch, memory)
+    rows, carefully = read_rest(batch, memory, left, found)
     waiting = carefully.waiting if carefully else []
     learned = carefully.learned if carefully else NOTHING_LEARNED
+    stored = Columns.of(groups, rows) if is_hopeful and not waiting else None
+    if stored is not None:
+        ensure_partitions_for(stored.micros)
+        store.insert_columns(stored, received_at=batch.now)
+        rollups.add_together(groups, rows, days_before=memory.days_before)
+        answers = all_accepted(batch, groups, rows, found)
+        health.count(answers, stored.micros, now=batch.now)
+        return Outcome(answers, learned, has_repeats=False)
+    rows += [row for group in groups for row in group.rows()]
     rows, waiting, repeats = firsts_of(rows, waiting)
-    if is_hopeful and not waiting and not repeats:
-        accepted = rows
-        ensure_partitions_for(rows)
-        if rows:
-            store.insert_all(rows, received_at=batch.now)
-        has_repeats = False
-    else:
-        accepted, has_repeats = insert_carefully(rows, waiting, repeats, found, now=batch.now)
-    for row in accepted:
-        found[row.position] = Verdict(row.position, row.event_id.decode(), "accepted")
+    accepted, has_repeats = insert_carefully(rows, waiting, repeats, found, now=batch.now)
     rollups.add(accepted, days_before=memory.days_before)
-    answers = [found[index] for index in range(len(batch))]
-    health.count(answers, accepted, now=batch.now)
+    answers = all_accepted(batch, [], accepted, found)
+    health.count(answers, [row.micros for row in accepted], now=batch.now)
     return Outcome(answers, learned, has_repeats=has_repeats)
 
 
-def read(batch: Batch, memory: Memory, found: dict[int, Verdict]) -> tuple[list[Row], CarefullyRead | None]:
-    """Rows of all events that count; what is malformed gets its verdict."""
+def all_accepted(
+    batch: Batch, groups: list[Group], rows: list[Row], found: dict[int, Verdict]
+) -> Sequence[Verdict]:
+    """Of all events that have no other verdict."""
+    if batch.events and not found:
+        return AllAccepted(batch.events)
+    for row in (*rows, *(row for group in groups for row in group.rows())):
+        found[row.position] = Verdict(row.position, row.event_id.decode(), "accepted")
+    return [found[index] for index in range(len(batch))]
+
+
+def bounds_of(batch: Batch, memory: Memory) -> tuple[datetime, datetime]:
+    return max(EARLIEST, batch.earliest or batch.now - memory.backdating), batch.now + MAX_FUTURE
+
+
+def read_together(batch: Batch, memory: Memory) -> tuple[list[Group], list[int]]:
+    """What can be read in columns, and the places of the other events."""
+    earliest, latest = bounds_of(batch, memory)
+    return columns.read_columns(
+        batch.events, memory, now=batch.now, earliest=micros_of(earliest), latest=micros_of(latest)
+    )
+
+
+def read_rest(
+    batch: Batch, memory: Memory, left: list[int], found: dict[int, Verdict]
+) -> tuple[list[Row], CarefullyRead | None]:
+    """Rows of the other events that count; what is malformed gets its verdict."""
     rows: list[Row] = []
     parsed = batch.parsed
     if batch.events:
-        earliest = max(EARLIEST, batch.earliest or batch.now - memory.backdating)
-        latest = batch.now + MAX_FUTURE
+        earliest, latest = bounds_of(batch, memory)
         rows, left = read_fast(
-            batch.events, memory, now=batch.now, earliest=micros_of(earliest), latest=micros_of(latest)
+            batch.events,
+            memory,
+            now=batch.now,
+            earliest=micros_of(earliest),
+            latest=micros_of(latest),
+            positions=left,
         )
         parsed = []
         for index in left:
@@ -171,9 +203,6 @@ def firsts_of(
     rows: list[Row], waiting: list[Uncountable]
 ) -> tuple[list[Row], list[Uncountable], list[Row | Uncountable]]:
     """The first of each key in the order of keys, and the others in the order of the batch."""
-    if not waiting and len({row.key for row in rows}) == len(rows):
-        rows.sort()
-        return rows, waiting, []
     every: list[Row | Uncountable] = [*rows, *waiting]
     every.sort(key=index_of)
     first: dict[bytes, Row | Uncountable] = {}
@@ -211,7 +240,7 @@ def insert_carefully(
     An event that waited in quarantine counts at the time it first came with, whoever brings it back: a retry
     without a timestamp must not move it to another period.
     """
-    ensure_partitions_for(rows)
+    ensure_partitions_for(row.micros for row in rows)
     new = store.insert_new_keys(rows)
     newly_waiting = store.insert_waiting_keys(waiting)
     wanted = {row.key for row in rows} | {one.event.key for one in waiting}
@@ -222,7 +251,7 @@ def insert_carefully(
             content, timestamp, is_waiting = held[row.key]
             if is_waiting and content == row.content:
                 freed.append(row._replace(micros=micros_of(timestamp)))
-    ensure_partitions_for(freed)
+    ensure_partitions_for(row.micros for row in freed)
     taken = store.accept_waiting(freed, now=now)
     accepted = [row for row in rows if row.key in new] + [row for row in freed if row.key in taken]
     if accepted:
@@ -257,6 +286,7 @@ def verdict_on(one: Row | Uncountable, content: int, is_counted: bool) -> Verdic
     return verdicts.conflict(index, event_id)
 
 
-def ensure_partitions_for(rows: list[Row]) -> None:
-    days = {row.micros // rollups.DAY for row in rows}
+def ensure_partitions_for(instants: Iterable[int]) -> None:
+    """Of instants in microseconds since 1970."""
+    days = {micros // rollups.DAY for micros in instants}
     ensure_partitions([instant_of(0) + timedelta(days=day) for day in days])

@@ -22,7 +22,9 @@ from apps.core import lookups
 from apps.usage.models import DayMark, UsageSettings
 from apps.usage.services.validate import micros_of
 
-MAX_REMEMBERED = 200_000  # shapes of an event name, or customers: then it starts anew
+# Then it starts anew: customers and dimension sets (each 100 to 350 bytes), shapes of an event name (1.5 KB).
+MAX_REMEMBERED = 200_000
+MAX_SHAPES = 20_000
 ADDITIVE = frozenset({Meter.Aggregation.SUM, Meter.Aggregation.COUNT})
 
 # Source, names of the properties as they came, values of those that are fixed.
@@ -111,8 +113,8 @@ class EventPlan:
         return cls(measurements, tuple(sorted(names)), tuple(versions))
 
     def remember(self, key: ShapeKey, shape: Shape) -> None:
-        if len(self.shapes) >= MAX_REMEMBERED:
-            self.shapes.clear()
+        if len(self.shapes) >= MAX_SHAPES:
+            self.shapes = {}
         self.shapes[key] = KnownShape.of(shape, key[1])
 
 
@@ -128,6 +130,17 @@ class Memory:
     customers: dict[str, int] = field(default_factory=dict)
     dimension_sets: dict[tuple[tuple[str, str], ...], int] = field(default_factory=dict)
 
+    def learn(
+        self, customers: dict[str, int], dimension_sets: dict[tuple[tuple[str, str], ...], int]
+    ) -> None:
+        """Another thread may be reading: what is too large gives way to a new one and is not emptied."""
+        if len(self.customers) + len(customers) > MAX_REMEMBERED:
+            self.customers = {}
+        self.customers |= customers
+        if len(self.dimension_sets) + len(dimension_sets) > MAX_REMEMBERED:
+            self.dimension_sets = {}
+        self.dimension_sets |= dimension_sets
+
 
 _memories: dict[tuple[str, str], Memory] = {}
 
@@ -137,8 +150,6 @@ def recall(version: int, *, may_remember: bool) -> Memory:
     place = lookups.place()
     found = _memories.get(place)
     if may_remember and found is not None and found.version == version:
-        if len(found.customers) > MAX_REMEMBERED:
-            found.customers.clear()
         return found
     backdating = Subquery(UsageSettings.objects.values("backdating_days")[:1])
     written_before, days = DayMark.objects.values_list("written_before", backdating).get()

@@ -1,4 +1,4 @@
-"""From events as they came to rows as they are stored: the one loop over the events of a batch.
+"""From events as they came to rows as they are stored, one by one: those that `services.columns` leaves over.
 
 Most events look like the ones before them. `read_fast` takes those at a few microseconds each: it looks up the
 customer and the shape in memory, and goes over the properties in C. It takes nothing that it does not know and
@@ -6,6 +6,7 @@ judges nothing: whatever is new, unusual or wrong it leaves to the careful way i
 the same row for the same event.
 """
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from hashlib import blake2b
@@ -56,13 +57,23 @@ class Unusual(Exception):
 
 
 def read_fast(
-    events: list[Any], memory: Memory, *, now: datetime, earliest: int, latest: int
+    events: Sequence[Any],
+    memory: Memory,
+    *,
+    now: datetime,
+    earliest: int,
+    latest: int,
+    positions: Iterable[int] | None = None,
 ) -> tuple[list[Row], list[int]]:
-    """The rows of the events that can be read quickly, and the places of the others. Bounds in microseconds."""
+    """The rows of the events that can be read quickly, and the places of the others. Bounds in microseconds.
+
+    Of all events, or of those at some `positions`.
+    """
     rows: list[Row] = []
     left: list[int] = []
     now_micros = micros_of(now)
-    for position, event in enumerate(events):
+    for position in range(len(events)) if positions is None else positions:
+        event = events[position]
         try:
             micros = now_micros if event.timestamp is None else quick_micros(event.timestamp)
             if not earliest <= micros <= latest:

@@ -7,6 +7,7 @@ from django.db import IntegrityError
 from psycopg.errors import UniqueViolation
 
 from apps.usage.services.careful import Uncountable
+from apps.usage.services.columns import Columns
 from apps.usage.services.pack import bigints, execute, instants, integers, texts, uuids
 from apps.usage.services.reading import Row
 
@@ -49,18 +50,31 @@ class TakenError(Exception):
     """One of the keys is taken. The transaction can't go on."""
 
 
-def insert_all(rows: list[Row], *, received_at: datetime) -> None:
-    """Insert rows (sorted by key) that are new, all of them; the cheapest statements there are.
+def insert_columns(columns: Columns, *, received_at: datetime) -> None:
+    """Insert events that are new, all of them; the cheapest statements there are.
 
     Raises `TakenError`, at once or after waiting for another batch that holds a key.
     """
+    if not columns.keys:
+        return
+    times, customers = instants(columns.micros), bigints(columns.customer_ids)
     try:
-        execute(KEYS, key_columns(rows))
+        execute(KEYS, [uuids(columns.keys), bigints(columns.contents), times, customers])
     except IntegrityError as error:
         if isinstance(error.__cause__, UniqueViolation):
             raise TakenError from error
         raise
-    insert_events(rows, received_at=received_at)
+    execute(
+        EVENTS,
+        [
+            received_at,
+            times,
+            customers,
+            integers(columns.shape_ids),
+            texts(columns.event_ids),
+            texts(columns.property_values),
+        ],
+    )
 
 
 def insert_events(rows: list[Row], *, received_at: datetime) -> None:

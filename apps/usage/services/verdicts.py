@@ -1,23 +1,10 @@
-"""What ingestion answers for each event."""
-
-import msgspec
+"""The verdicts on events that are not simply accepted."""
 
 from apps.usage.models import QuarantinedEvent
 from apps.usage.services.validate import ParsedEvent, Rejection
+from apps.usage.wire.verdict import Verdict
 
 Reason = QuarantinedEvent.Reason
-
-
-class Verdict(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """What became of one event of the batch. `code`, `param` and `message` are empty when there is nothing to tell."""
-
-    index: int
-    id: str | None
-    status: str
-    code: str = ""
-    param: str = ""
-    message: str = ""
-
 
 QUARANTINE = {
     Reason.UNKNOWN_CUSTOMER: (

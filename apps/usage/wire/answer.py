@@ -1,12 +1,13 @@
 """The answer to POST /events: how many of each verdict, and each that is not a plain acceptance by name."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from apps.core.api.renderers import JSONRenderer
 from apps.usage.wire.batch import Batch
+from apps.usage.wire.verdict import AllAccepted, Verdict
 
 COUNTED = {
     "accepted": "accepted",
@@ -18,27 +19,15 @@ COUNTED = {
 ALL_ACCEPTED = b'{"accepted":%d,"duplicates":0,"conflicts":0,"quarantined":0,"rejected":0,"results":[]}'
 
 
-class Verdict(Protocol):
-    """What ingestion says of an event. `param` is its JSON pointer among the events that ingestion was given."""
-
-    @property
-    def index(self) -> int: ...
-    @property
-    def id(self) -> str | None: ...
-    @property
-    def status(self) -> str: ...
-    @property
-    def code(self) -> str: ...
-    @property
-    def param(self) -> str: ...
-    @property
-    def message(self) -> str: ...
-
-
 def encoded(batch: Batch, verdicts: Sequence[Verdict], *, name_all: bool) -> bytes:
-    """The verdicts are those of `batch.events`, in their order, possibly from the middle of a larger group."""
+    """The verdicts are those of `batch.events`, in their order, possibly from the middle of a larger group.
+
+    `param` of a verdict is a JSON pointer among the events that ingestion was given.
+    """
     is_plain = not (name_all or batch.unreadable)
-    if is_plain and all(verdict.status == "accepted" for verdict in verdicts):
+    if is_plain and (
+        isinstance(verdicts, AllAccepted) or all(verdict.status == "accepted" for verdict in verdicts)
+    ):
         return ALL_ACCEPTED % len(verdicts)
     body = document(batch, verdicts, name_all=name_all)
     try:

@@ -12,6 +12,7 @@ from apps.usage.identity import revision_key
 from apps.usage.models import EventRevision, UsageCorrection, UsageEvent
 from apps.usage.services import ingest, rollups, store
 from apps.usage.services.careful import Reason, Uncountable, read_carefully
+from apps.usage.services.columns import Columns
 from apps.usage.services.corrections import totals, turn
 from apps.usage.services.corrections.facts import Kind, correct_event, given_reason
 from apps.usage.services.corrections.void_event import counting
@@ -118,8 +119,10 @@ def uncountable(waiting: Uncountable) -> Refused:
 
 
 def insert_revision(row: Row, standing: Standing, correction: UsageCorrection, *, now: datetime) -> None:
-    ingest.ensure_partitions_for([row])
-    store.insert_all([row], received_at=now)
+    ingest.ensure_partitions_for([row.micros])
+    stored = Columns.of([], [row])
+    assert stored is not None, "one key is not there twice"
+    store.insert_columns(stored, received_at=now)
     event = standing.event
     EventRevision.objects.create(
         root_key=standing.root_key,

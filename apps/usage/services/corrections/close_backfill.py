@@ -178,7 +178,7 @@ def insert(
     read.learned.put_into(memory)
     roots = [held.key_of(event.source, event.event_id, 0) for event in events]
     rows = sorted(read.rows)
-    ingest.ensure_partitions_for(rows)
+    ingest.ensure_partitions_for(row.micros for row in rows)
     new = store.insert_new_keys(rows)
     fresh = [row for row in rows if row.key in new]
     if fresh:

@@ -16,8 +16,8 @@ from apps.usage.services.corrections.backfills import Status, locked, refuse_unl
 from apps.usage.services.memory import recall
 from apps.usage.services.pack import bigints, execute, instants, texts, uuids
 from apps.usage.services.validate import EARLIEST, ParsedEvent, Rejection, micros_of, parse_event
-from apps.usage.services.verdicts import Verdict
 from apps.usage.wire.event import WireEvent
+from apps.usage.wire.verdict import Verdict
 
 INSERT = """
 INSERT INTO usage_backfillevent (backfill_id, key, content, source, event_id, event_name, customer_reference,

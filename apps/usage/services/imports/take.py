@@ -7,7 +7,8 @@ from datetime import datetime
 from apps.usage.models import ArchivedPartition
 from apps.usage.services.imports.records import Record
 from apps.usage.services.imports.report import Line
-from apps.usage.services.ingest import Verdict, ingest
+from apps.usage.services.ingest import ingest
+from apps.usage.wire.verdict import Verdict
 
 CHUNK = 1000
 # What the counters of a run are called.

@@ -7,8 +7,8 @@ Whoever changes totals locks their rows in one order: the aggregations in that o
 rows in that of their keys. So writers wait for each other and never in a circle.
 """
 
-from apps.usage.services.rollups.add import add, write_additive
+from apps.usage.services.rollups.add import add, add_together
 from apps.usage.services.rollups.buckets import DAY, HOUR
 from apps.usage.services.rollups.rebuild import rebuild_buckets, recompute
 
-__all__ = ["DAY", "HOUR", "add", "rebuild_buckets", "recompute", "write_additive"]
+__all__ = ["DAY", "HOUR", "add", "add_together", "rebuild_buckets", "recompute"]

@@ -5,10 +5,11 @@ from decimal import Decimal, localcontext
 from typing import Any, cast
 
 from apps.catalog.models import Meter
+from apps.usage.services.columns import Group
 from apps.usage.services.memory import ADDITIVE, Shape
 from apps.usage.services.pack import bigints, execute, texts
 from apps.usage.services.reading import Row
-from apps.usage.services.rollups import compared, levels, unique
+from apps.usage.services.rollups import compared, grouped, levels, unique
 from apps.usage.services.rollups.buckets import (
     DAY,
     EXACT,
@@ -38,11 +39,24 @@ def add(rows: Iterable[Row], *, days_before: int) -> None:
     One statement for sums and counts, and one to three for each other aggregation that the rows have.
     `days_before` says which days are written (`write_additive`).
     """
+    add_together([], rows, days_before=days_before)
+
+
+def add_together(groups: Iterable[Group], rows: Iterable[Row], *, days_before: int) -> None:
+    """The same for what was read in groups, and rows besides."""
+    plain = []
+    others = list(rows)
+    for group in groups:
+        if group.shape.is_additive:
+            plain.append(group)
+        else:
+            others.extend(group.rows())
     with localcontext(EXACT):
-        hours, has_others = additive_hours(rows)
+        hours, has_others = additive_hours(others)
+        grouped.add_to(hours, plain)
         write_additive(hours, days_before=days_before)
         if has_others:
-            add_others(Readings(rows))
+            add_others(Readings(others))
 
 
 def write_additive(hours: dict[BucketKey, Total], *, days_before: int) -> None:
