@@ -1,6 +1,8 @@
 """Whatever is sent, ingestion answers: never a 500, never a wrong total, and each event has exactly one verdict."""
 
 import json
+import os
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +16,10 @@ from tests.harness.clients import Api
 from tests.harness.evidence import rolled_back
 from tests.usage.totals import assert_rollups_equal_events
 
-ANY = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+EXAMPLES = 3_000 if os.environ.get("HYPOTHESIS_PROFILE") == "soak" else 200
+ANY = settings(
+    max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 text = st.text(st.characters(exclude_categories=()), max_size=12)  # surrogates and NUL included
 numbers = st.one_of(
@@ -29,7 +34,32 @@ junk = st.recursive(
 instants = st.integers(-(10**9), 2 * 10**9).map(
     lambda second: datetime.fromtimestamp(second, UTC).isoformat()
 )
-quantities = st.one_of(st.integers(0, 10**6), st.decimals(0, 1000, places=3).map(str), scalars)
+# Numbers as nobody would write them: any number of digits, of zeros after the point, any exponent.
+LENGTHS = st.one_of(
+    st.integers(0, 40),
+    st.sampled_from([99, 100, 101, 131, 999, 1_001, 4_299, 4_301, 16_383, 20_000, 140_000]),
+)
+odd_numbers = st.builds(
+    lambda sign, digit, length, decimals, last, exponent: (
+        f"{sign}{digit * (length + 1) if digit != '0' else '0'}"
+        f"{'.' + '0' * decimals + last if decimals else ''}{exponent}"
+    ),
+    st.sampled_from(["", "", "-"]),
+    st.sampled_from("019"),
+    LENGTHS,
+    LENGTHS,
+    st.sampled_from("01"),
+    st.one_of(
+        st.just(""), st.integers(-(10**5), 10**5).map("e{}".format), st.just("E+999999999999999999999")
+    ),
+)
+# As text, and bare: `as_body` takes the frame away, for `json.dumps` would not write them.
+FRAME = "#bare#"
+odd_quantities = st.one_of(odd_numbers, odd_numbers.map(lambda text: f"{FRAME}{text}{FRAME}"))
+quantities = st.one_of(
+    st.integers(0, 10**6), st.decimals(0, 1000, places=3).map(str), scalars, odd_quantities
+)
+MANY_ZEROS = "0." + "0" * 20_000
 likely_events = st.fixed_dictionaries(
     {
         "id": st.one_of(st.sampled_from(["a", "b", "c"]), text, junk),
@@ -41,7 +71,13 @@ likely_events = st.fixed_dictionaries(
         "source": st.one_of(text, scalars),
         "properties": st.one_of(
             st.fixed_dictionaries(
-                {}, optional={"input_tokens": quantities, "output_tokens": quantities, "model": junk}
+                {},
+                optional={
+                    "input_tokens": quantities,
+                    "output_tokens": quantities,
+                    "model": st.one_of(junk, odd_quantities),
+                    "unmetered": odd_quantities,
+                },
             ),
             junk,
         ),
@@ -57,12 +93,22 @@ GOOD: dict[str, Any] = {
 }  # fmt: skip
 
 
+def as_body(events: list[Any]) -> bytes:
+    return re.sub(f'"{FRAME}([^"#]*){FRAME}"', r"\1", json.dumps({"events": events})).encode()
+
+
+def with_tokens(value: str) -> dict[str, Any]:
+    return {"id": value[-20:], "event": "llm.call", "customer": "chat", "properties": {"input_tokens": value}}
+
+
 @ANY
 @given(events=st.lists(st.one_of(likely_events, likely_events, junk), min_size=1, max_size=12))
 @example(events=[{"id": "a", "event": "llm.call", "customer": "chat", "properties": {"input_tokens": 1}}] * 3)
+@example(events=[with_tokens("1"), with_tokens(MANY_ZEROS), with_tokens(f"{FRAME}{MANY_ZEROS}{FRAME}")])
+@example(events=[with_tokens("0e-999"), with_tokens("0e999"), with_tokens("9" * 20_000)])
 @example(events=[{"\ud800": 1}, {"id": "\ud800"}, {"id": "a", "event": "\x00", "customer": "chat"}])
 def test_every_event_gets_one_verdict(chat: Customer, acme_api: Api, events: list[Any]) -> None:
-    body = json.dumps({"events": events}).encode()
+    body = as_body(events)
     with rolled_back():
         response = acme_api.post("/events?results=all", body)
         assert response.status_code == 200

@@ -281,3 +281,17 @@ def test_runs_in_the_foreground(tenant_with_past: Customer, capsys: pytest.Captu
     kind("younger", "count")
     call_command("backfill_meter", "acme", "younger")
     assert capsys.readouterr().out == "Done: 20 events gone over, 20 readings added, 0 skipped.\n"
+
+
+def test_a_zero_with_more_decimals_than_any_number_has_is_skipped(tenant_with_past: Customer) -> None:
+    """While nothing metered it, it was some text among others."""
+    zero = "0." + "0" * 20_000
+    report(
+        an_event("zero", properties={"any": 1, "tokens": zero}, timestamp="2026-02-01T00:00:00Z"),
+        an_event("one", properties={"any": 1, "tokens": "1"}, timestamp="2026-02-01T00:00:00Z"),
+        now=NOW,
+    )
+    done = backfill(kind("tokens", "sum"))
+    assert (done.status, done.events_skipped, done.readings_added) == ("done", 1, 1)
+    assert [(one["id"], one["code"]) for one in done.skipped_examples] == [("zero", "value_out_of_range")]
+    assert metered("tokens") == 1

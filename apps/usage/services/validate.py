@@ -28,6 +28,8 @@ MICROSECOND = timedelta(microseconds=1)
 MAX_VALUE_EXPONENT = 19
 MAX_VALUE = 10**MAX_VALUE_EXPONENT
 MAX_VALUE_DECIMALS = 18
+# Sign, digits, decimals and an exponent take less; what is longer is looked at no further.
+MAX_VALUE_TEXT = 100
 # PostgreSQL's jsonb holds numbers up to about 10^131072; what is not metered still has to be stored.
 MAX_NUMBER_EXPONENT = 1000
 
@@ -234,6 +236,10 @@ def metered_value(value: Any, name: str) -> Decimal | None:
     at = f"/properties/{pointer(name)}"
     if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
         raise Rejection("invalid_value", at, f"{name} is metered: send a number or a numeric string.")
+    if isinstance(value, str) and len(value) > MAX_VALUE_TEXT:
+        raise Rejection(
+            "value_out_of_range", at, f"{name} is metered: a number has at most {MAX_VALUE_TEXT} characters."
+        )
     if isinstance(value, str) and not NUMERIC.fullmatch(value):
         raise Rejection("invalid_value", at, f"{name} is metered and {value[:40]!r} is no number.")
     try:
@@ -244,7 +250,8 @@ def metered_value(value: Any, name: str) -> Decimal | None:
         ) from error
     exponent = number.as_tuple().exponent
     assert isinstance(exponent, int)  # NaN and infinities can't come from JSON or from NUMERIC
-    if number and (number.adjusted() >= MAX_VALUE_EXPONENT or exponent < -MAX_VALUE_DECIMALS):
+    # A zero has decimals as well, and PostgreSQL takes not any number of them.
+    if number.adjusted() >= MAX_VALUE_EXPONENT or exponent < -MAX_VALUE_DECIMALS:
         raise Rejection(
             "value_out_of_range", at, f"{name} is metered: below 10^19 and with at most 18 decimals."
         )
