@@ -172,6 +172,11 @@ USAGE_ARCHIVE_FORMAT = os.environ.get("USAGE_ARCHIVE_FORMAT") or "parquet"
 # Files of usage that staff upload, and the reports on them; likewise.
 USAGE_IMPORT_DIR = Path(os.environ.get("USAGE_IMPORT_DIR") or BASE_DIR / ".local" / "imports")
 DATA_UPLOAD_MAX_MEMORY_SIZE = max(5 * 1024 * 1024, INGESTION_MAX_BYTES)
+# A form with files may be so large and take so many seconds; other bodies have the limits above. What a web process
+# holds of them, in memory and in temporary files, is bounded as well.
+WEB_UPLOAD_BYTES = int(os.environ.get("WEB_UPLOAD_BYTES") or 1024 * 1024 * 1024)
+WEB_UPLOAD_SECONDS = int(os.environ.get("WEB_UPLOAD_SECONDS") or 600)
+WEB_HELD_BYTES = 2 * WEB_UPLOAD_BYTES
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["apps.access.api.authentication.ApiKeyAuthentication"],

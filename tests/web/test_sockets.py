@@ -5,7 +5,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import httpx
 import pytest
@@ -153,6 +153,62 @@ def test_a_body_that_never_ends_is_given_up(patient_with_none: WebServer) -> Non
         assert (status, problem["code"]) == (408, "body_timeout")
         assert connection.recv(1) == b""
     assert not UsageEvent.objects.exists()
+
+
+def test_a_body_that_never_begins_is_given_up(patient_with_none: WebServer) -> None:
+    with connected(patient_with_none) as connection:
+        connection.sendall(head(10))
+        ((status, problem),) = answers(connection, 1)
+        assert (status, problem["code"]) == (408, "body_timeout")
+        assert connection.recv(1) == b""
+
+
+def form(path: str, length: int, more: str = "") -> bytes:
+    return (
+        f"POST {path} HTTP/1.1\r\nHost: acme.localhost\r\nContent-Length: {length}\r\n"
+        f"Content-Type: application/x-www-form-urlencoded\r\n{more}\r\n"
+    ).encode()
+
+
+def test_who_sends_no_body_takes_no_thread(web: WebServer, open_for_business: Tenant) -> None:
+    server = WebServer(web.database_url, web.log, workers=1, environment={"WEB_THREADS": "2"})
+    try:
+        server.start()
+        with ExitStack() as open_ones:
+            for _ in range(4):
+                open_ones.enter_context(connected(server)).sendall(form("/admin/login/", 10) + b"a=")
+            for path in ("/healthz", "/api/v1/customers/chat"):
+                headers = {"Authorization": f"Bearer {KEYS['acme']}"}
+                response = httpx.get(f"http://127.0.0.1:{server.port}{path}", headers=headers, timeout=5)
+                assert response.status_code == 200
+    finally:
+        server.stop()
+
+
+def test_a_form_that_never_ends_is_given_up(patient_with_none: WebServer) -> None:
+    with connected(patient_with_none) as connection:
+        connection.sendall(form("/admin/login/", 10) + b"a=")
+        ((status, problem),) = answers(connection, 1)
+        assert (status, problem["code"]) == (408, "body_timeout")
+        assert connection.recv(1) == b""
+
+
+def test_a_form_that_is_too_large_is_refused_before_it_comes(web: WebServer) -> None:
+    with connected(web) as connection:
+        connection.sendall(form("/admin/login/", 6 * 1024 * 1024))
+        ((status, problem),) = answers(connection, 1)
+        assert (status, problem["code"]) == (413, "payload_too_large")
+        assert connection.recv(1) == b""
+
+
+def test_a_file_arrives_whole(web: WebServer, open_for_business: Tenant) -> None:
+    """Larger than other bodies may be; there the form of the login asks for a token as it does for a small one."""
+    url = f"http://127.0.0.1:{web.port}/admin/login/"
+    for size in (10, 12 * 1024 * 1024):
+        response = httpx.post(
+            url, headers={"Host": "acme.localhost"}, files={"file": b"x" * size}, data={"username": "u"}
+        )
+        assert (response.status_code, "CSRF" in response.text) == (403, True)
 
 
 def test_limits_can_be_wider(web: WebServer, open_for_business: Tenant) -> None:

@@ -87,8 +87,7 @@ class FrontDoor:
         is_odd = len(headers) != len(scope["headers"]) or b"%00" in scope["query_string"]
         if is_odd or (settings.SECURE_SSL_REDIRECT and not is_secure(scope, headers)):
             return await self.site(scope, receive, send)
-        given = headers.get(b"x-request-id", b"").decode("latin-1")
-        request_id = given if ACCEPTED.fullmatch(given) else random_id("req")
+        request_id = request_id_of(headers)
         body = Body(self, limit=settings.INGESTION_MAX_BYTES)
         try:
             outcome = await self.outcome_of(scope, receive, headers, body, request_id)
@@ -161,30 +160,24 @@ class Body:
             raise self.too_large()
         self.hold(OVERHEAD)
         self.is_read = True
-        message = await receive()
-        if not message.get("more_body") and message["type"] == "http.request":
-            self.raw = message.get("body", b"")
-            self.hold(len(self.raw))
-            return
         try:
             async with asyncio.timeout(settings.INGESTION_BODY_SECONDS):
-                await self.read_rest(message, receive)
+                self.raw = await self.read_all(receive)
         except TimeoutError:
             seconds = settings.INGESTION_BODY_SECONDS
             raise Timeout("body_timeout", f"The body was not complete after {seconds} seconds.") from None
 
-    async def read_rest(self, message: Message, receive: Receive) -> None:
+    async def read_all(self, receive: Receive) -> bytes:
         parts = []
         while True:
+            message = await receive()
             if message["type"] != "http.request":
                 raise Gone
             part = message.get("body", b"")
             self.hold(len(part))
             parts.append(part)
             if not message.get("more_body"):
-                break
-            message = await receive()
-        self.raw = b"".join(parts)
+                return b"".join(parts)
 
     def hold(self, size: int) -> None:
         self.held += size
@@ -267,6 +260,18 @@ def again(raw: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": raw, "more_body": False}
 
     return told
+
+
+def request_id_of(headers: Mapping[bytes, bytes]) -> str:
+    given = headers.get(b"x-request-id", b"").decode("latin-1")
+    return given if ACCEPTED.fullmatch(given) else random_id("req")
+
+
+async def refuse(scope: Scope, refused: Refused, send: Send) -> None:
+    """Answer in place of the site."""
+    headers: dict[bytes, bytes] = dict(scope["headers"])
+    always = headers_of_every_answer(is_secure=is_secure(scope, headers))
+    await respond(send, refused, request_id_of(headers), always)
 
 
 async def respond(
