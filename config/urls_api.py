@@ -21,7 +21,17 @@ from apps.catalog.api.views import (
     PlanVersionPublish,
 )
 from apps.customers.api.views import CustomerDetail, CustomerList
+from apps.invoices.api.actions import (
+    InvoiceMarkPaid,
+    InvoiceMarkUncollectible,
+    InvoiceRefresh,
+    InvoiceReissue,
+    InvoiceRelease,
+    InvoiceReopen,
+    InvoiceVoid,
+)
 from apps.invoices.api.backfill_preview import BackfillPreview
+from apps.invoices.api.line_events import InvoiceLineEvents
 from apps.invoices.api.usage_summary import UsageSummary
 from apps.invoices.api.views import InvoiceDetail, InvoiceFinalize, InvoiceList, UpcomingInvoice
 from apps.subscriptions.api.views import SubscriptionDetail, SubscriptionList
@@ -89,5 +99,21 @@ urlpatterns = [
     path("invoices", InvoiceList.as_view(), name="invoices"),
     path("invoices/<str:reference>", InvoiceDetail.as_view(), name="invoice"),
     path("invoices/<str:reference>/finalize", InvoiceFinalize.as_view(), name="invoice-finalize"),
+    path("invoices/<str:reference>/refresh", InvoiceRefresh.as_view(), name="invoice-refresh"),
+    path("invoices/<str:reference>/release", InvoiceRelease.as_view(), name="invoice-release"),
+    path("invoices/<str:reference>/void", InvoiceVoid.as_view(), name="invoice-void"),
+    path("invoices/<str:reference>/reissue", InvoiceReissue.as_view(), name="invoice-reissue"),
+    path("invoices/<str:reference>/mark_paid", InvoiceMarkPaid.as_view(), name="invoice-mark-paid"),
+    path(
+        "invoices/<str:reference>/mark_uncollectible",
+        InvoiceMarkUncollectible.as_view(),
+        name="invoice-mark-uncollectible",
+    ),
+    path("invoices/<str:reference>/reopen", InvoiceReopen.as_view(), name="invoice-reopen"),
+    path(
+        "invoices/<str:reference>/lines/<int:position>/events",
+        InvoiceLineEvents.as_view(),
+        name="invoice-line-events",
+    ),
     path("test_clock/advance", AdvanceTestClock.as_view(), name="test-clock-advance"),
 ]

@@ -7,7 +7,7 @@ class InvoicesConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.core.jobs import register_due_job
-        from apps.invoices import holds, selectors
+        from apps.invoices import holds, waiting
         from apps.invoices.services import close_periods, finalize_invoice, provision
         from apps.subscriptions.selectors import next_boundary_at, next_opening_at
         from apps.tenants.services.provision import add_provisioning_step
@@ -26,7 +26,7 @@ class InvoicesConfig(AppConfig):
         register_due_job(
             name="finalize_invoices",
             rank=20,
-            next_due_at=selectors.next_finalization_at,
+            next_due_at=waiting.next_finalization_at,
             run=finalize_invoice.finalize_due_invoices,
         )
         register_hold("drafts of invoices", holds.drafts_need)

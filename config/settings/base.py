@@ -206,6 +206,8 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
+        "InvoiceKindEnum": "apps.invoices.models.Invoice.Kind",
+        "InvoiceLineKindEnum": "apps.invoices.models.InvoiceLine.Kind",
         "InvoiceStatus": "apps.invoices.models.Invoice.Status",
         "MeterStatus": "apps.catalog.models.Meter.Status",
         "PlanVersionStatus": "apps.catalog.models.PlanVersion.Status",

@@ -192,6 +192,14 @@ ROUTES = {
     ("get", "/invoices"): Scope.INVOICES_READ,
     ("get", "/invoices/x"): Scope.INVOICES_READ,
     ("post", "/invoices/x/finalize"): Scope.INVOICES_WRITE,
+    ("post", "/invoices/x/refresh"): Scope.INVOICES_WRITE,
+    ("post", "/invoices/x/release"): Scope.INVOICES_WRITE,
+    ("post", "/invoices/x/void"): Scope.INVOICES_WRITE,
+    ("post", "/invoices/x/reissue"): Scope.INVOICES_WRITE,
+    ("post", "/invoices/x/mark_paid"): Scope.INVOICES_WRITE,
+    ("post", "/invoices/x/mark_uncollectible"): Scope.INVOICES_WRITE,
+    ("post", "/invoices/x/reopen"): Scope.INVOICES_WRITE,
+    ("get", "/invoices/x/lines/0/events"): Scope.INVOICES_READ,
     ("post", "/test_clock/advance"): Scope.TEST_CLOCK,
 }
 

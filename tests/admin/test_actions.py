@@ -318,12 +318,9 @@ def test_a_taken_external_id_is_said_at_its_field(olga: Staff, business: Busines
 
 
 def test_billing_settings_are_changed_with_an_entry(olga: Staff, business: Business) -> None:
-    form = {
-        "legal_name": "Acme Inc.", "address": "", "tax_id": "", "number_prefix": "ACME", "draft_grace_hours": "0",
-        "payment_due_days": "30",
-    }  # fmt: skip
+    form = {"draft_grace_hours": "0", "zero_invoices": "issue", "brake_on_total_invoices": "3"}
     assert olga.post(page("invoices.billingsettings", "change", 1), form).status_code == 302
-    assert audited("billing_settings.changed").changes["payment_due_days"] == ["14", "30"]
+    assert audited("billing_settings.changed").changes["draft_grace_hours"] == ["24", "0"]
 
 
 def test_a_password_is_set_and_never_written_down(olga: Staff, sam: Staff, business: Business) -> None:

@@ -23,6 +23,7 @@ FORMS = [
     "catalog.pricebook",
     "catalog.product",
     "customers.customer",
+    "invoices.legalentity",
     "subscriptions.negotiatedversion",
     "subscriptions.subscription",
     "usage.meterbackfill",
@@ -99,7 +100,11 @@ def test_a_line_leads_to_the_events_behind_it(olga: Staff, business: Business) -
     line = response.context["document"]["lines"][1]
     assert line["event_count"] == 1
     events = olga.get(line["events_url"])
-    assert [event.event_id for event in events.context["cl"].result_list] == ["call-0"]
+    assert [row["event"].event_id for row in events.context["rows"]] == ["call-0"]
+    csv = b"".join(olga.get(events.context["csv_url"]).streaming_content).decode().splitlines()
+    assert [row.split(",")[1] for row in csv] == ["id", "call-0"]
+    explorer = olga.get(line["explorer_url"])
+    assert [event.event_id for event in explorer.context["cl"].result_list] == ["call-0"]
 
 
 def test_a_draft_says_what_will_happen(olga: Staff, business: Business) -> None:

@@ -31,8 +31,9 @@ def test_from_home_to_the_events_behind_a_line(page: Page, business: Business) -
     expect(explanation.get_by_text("Before rounding")).to_be_visible()
 
     invoice.get_by_role("link", name="1 event behind it").first.click()
-    expect(page.locator("#result_list")).to_contain_text("call-0")
-    expect(page.locator("#result_list")).not_to_contain_text("call-1")
+    events = page.locator(".ch-table")
+    expect(events).to_contain_text("call-0")
+    expect(events).not_to_contain_text("call-1")
 
 
 def test_a_draft_is_finalized_after_a_question(page: Page) -> None:

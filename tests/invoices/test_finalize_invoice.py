@@ -7,8 +7,7 @@ import pytest
 from apps.audit.models import AuditEntry
 from apps.core.errors import Refused
 from apps.customers.models import Customer
-from apps.invoices.models import BillingSettings, Invoice, InvoiceSeries
-from apps.invoices.selectors import billing_settings
+from apps.invoices.models import Invoice, InvoiceSeries, LegalEntity
 from apps.invoices.services.close_periods import close_due_periods
 from apps.invoices.services.finalize_invoice import finalize_due_invoices, finalize_invoice
 from apps.tenants.models import Tenant
@@ -33,8 +32,8 @@ def draft(in_acme: Tenant) -> Invoice:
 
 
 def test_issues_the_invoice(draft: Invoice) -> None:
-    BillingSettings.objects.update(
-        legal_name="Acme Ltd", address="2 Side St\nDublin", tax_id="IE1", payment_due_days=30
+    LegalEntity.objects.update(
+        name="Acme Ltd", address="2 Side St\nDublin", tax_ids="IE1", payment_due_days=30
     )
     invoice = finalize_invoice(invoice=draft, now=FEBRUARY + DAY)
     invoice.refresh_from_db()
@@ -62,9 +61,7 @@ def test_records_who_did_it(draft: Invoice, acme_api: Api) -> None:
 def test_a_copy_of_the_parties_outlives_their_changes(draft: Invoice) -> None:
     invoice = finalize_invoice(invoice=draft, now=FEBRUARY + DAY)
     Customer.objects.update(name="Other Inc.")
-    settings = billing_settings()
-    settings.legal_name = "Other Ltd"
-    settings.save()
+    LegalEntity.objects.update(name="Other Ltd")
     invoice.refresh_from_db()
     assert (invoice.customer_name, invoice.seller_name) == ("Chat Inc.", "Acme")
 

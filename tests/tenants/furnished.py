@@ -8,7 +8,7 @@ from apps.access.services.api_keys import create_api_key
 from apps.catalog.models import Feature, Meter, PlanVersion, PriceBook, Product
 from apps.catalog.services import plans
 from apps.customers.models import Customer
-from apps.invoices.models import BillingSettings, Invoice
+from apps.invoices.models import Invoice, LegalEntity
 from apps.invoices.services.close_periods import close_due_periods
 from apps.invoices.services.finalize_invoice import finalize_invoice
 from apps.subscriptions.models import Subscription
@@ -68,7 +68,7 @@ def furnish(tenant: Tenant) -> Furnished:
         an_event(f"{MARK}-event", customer=MARK, properties={"tokens": 777, "model": MARK}),
         an_event(f"{MARK}-waiting", customer=f"{MARK}-nobody"),
     )
-    BillingSettings.objects.update(legal_name=f"{MARK.title()} Ltd", number_prefix=MARK.upper())
+    LegalEntity.objects.update(name=f"{MARK.title()} Ltd", number_prefix=MARK.upper())
     close_due_periods(FEBRUARY)
     invoice = finalize_invoice(invoice=Invoice.objects.get(), now=FEBRUARY)
     close_due_periods(FEBRUARY + timedelta(days=40))

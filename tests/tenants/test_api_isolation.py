@@ -41,6 +41,7 @@ def ids_of(acme: Furnished, pattern: URLPattern) -> Iterator[dict[str, Any]]:
         "reference": [acme.invoice.public_id, acme.draft.public_id, str(acme.invoice.number)],
         "code": [codes.get(str(pattern.name), acme.version.plan.code)],
         "number": [1, 2],
+        "position": [1],
     }
     choices = [known[name] for name in pattern.pattern.converters]
     for index in range(max((len(some) for some in choices), default=1)):
@@ -82,6 +83,12 @@ def body_of(acme: Furnished, pattern: URLPattern) -> dict[str, Any]:
         },
         "backfill-events": {"events": [an_event("stolen", customer=acme.customer.public_id)]},
         "backfill-revert": {"reason": "Stolen"},
+        "invoice-release": {"reason": "Stolen", "total": "3.14"},
+        "invoice-void": {"reason": "Stolen"},
+        "invoice-reissue": {"reason": "Stolen"},
+        "invoice-mark-paid": {"reason": "Stolen", "reference": "Stolen"},
+        "invoice-mark-uncollectible": {"reason": "Stolen"},
+        "invoice-reopen": {"reason": "Stolen"},
         "test-clock-advance": {"to": "2100-01-01T00:00:00Z"},
     }.get(str(pattern.name), {})
 

@@ -12,7 +12,7 @@ from django.test import Client
 from django_tenants.utils import tenant_context
 
 from apps.access.models import ApiKey, StaffUser
-from apps.invoices.models import BillingSettings
+from apps.invoices.models import BillingSettings, LegalEntity
 from apps.tenants.models import Domain, Tenant
 from apps.tenants.services import provision
 from apps.tenants.services.provision import ProvisionRequest, provision_tenant
@@ -74,7 +74,7 @@ def test_stores_no_secret_in_the_clear() -> None:
         assert answer["api_key"][-20:] not in str(cursor.fetchall())
     with tenant_context(Tenant.objects.get(slug="north")):
         assert answer["staff"]["password"] not in StaffUser.objects.get().password
-        assert BillingSettings.objects.get().number_prefix == "NORTH"
+        assert LegalEntity.objects.get().number_prefix == "NORTH"
 
 
 def test_leaves_the_other_tenants_alone() -> None:

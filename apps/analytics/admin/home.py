@@ -13,6 +13,7 @@ from apps.analytics.selectors import CustomerCost
 from apps.core import clock, schema
 from apps.core.admin.display import age_text, day_text, instant_text, period_text
 from apps.invoices.models import Invoice
+from apps.invoices.waiting import parked
 from apps.tenants.models import Tenant
 from apps.usage.selectors.cardinality import wide_meters
 
@@ -60,6 +61,7 @@ def tenant(request: HttpRequest) -> dict[str, Any]:
             "subscriptions": f"{accrual.subscriptions:,}",
             "sums": selectors.invoice_sums(),
             "overdue": selectors.overdue_count(now),
+            "parked": parked().count(),
             "top_customers": with_shares(selectors.top_customers(accrual, month)),
             "latest_invoices": [row_of(invoice) for invoice in selectors.latest_invoices()],
         }

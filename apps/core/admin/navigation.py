@@ -47,6 +47,7 @@ TENANT: list[tuple[str, list[Item]]] = [
         "Settings",
         [
             ("Billing settings", "tune", "invoices.billingsettings", ""),
+            ("Legal entities", "account_balance", "invoices.legalentity", ""),
             ("Usage settings", "data_usage", "usage.usagesettings", ""),
             ("API keys", "key", "access.apikey", ""),
             ("Staff", "badge", "access.staffuser", ""),

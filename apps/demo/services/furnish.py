@@ -21,6 +21,7 @@ from apps.demo.blueprint import (
 )
 from apps.demo.replays import EVENT_NAME
 from apps.demo.services import keys
+from apps.invoices.models import LegalEntity
 from apps.invoices.selectors import billing_settings
 from apps.tenants.models import Tenant
 from apps.tenants.selectors import tenant_by_slug
@@ -54,9 +55,9 @@ def furnish(demo: DemoTenant) -> None:
         sam = StaffUser.objects.create_user(demo.sam, PASSWORD, name="Sam")
         sam.groups.set([Group.objects.get(name="Support")])
     settings = billing_settings()
-    settings.legal_name, settings.address = demo.name, demo.address
     settings.draft_grace_hours = demo.draft_grace_hours
     settings.save()
+    LegalEntity.objects.filter(is_default=True).update(name=demo.name, address=demo.address)
     for code, name in METERS.items():
         provide_meter(code, name)
     for plan in PLANS:

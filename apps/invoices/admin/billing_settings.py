@@ -12,8 +12,20 @@ from apps.invoices.models import BillingSettings
 
 class BillingSettingsAdmin(BackOfficeAdmin):
     fieldsets = (
-        ("Who issues the invoices", {"fields": ("legal_name", "address", "tax_id")}),
-        ("Invoices", {"fields": ("number_prefix", "draft_grace_hours", "payment_due_days")}),
+        ("Drafts", {"fields": ("draft_grace_hours", "zero_invoices")}),
+        (
+            "Brakes before issue",
+            {
+                "description": "What trips a brake is parked until somebody releases it; the others go on."
+                " Empty or unchecked: off.",
+                "fields": (
+                    ("brake_on_negative_total", "brake_on_double_charge"),
+                    ("brake_on_quarantine", "brake_on_unpriced"),
+                    ("brake_on_usage_gone", "brake_on_lines_above"),
+                    ("brake_on_total_factor", "brake_on_total_invoices"),
+                ),
+            },
+        ),
     )
 
     def has_add_permission(self, request: HttpRequest) -> bool:

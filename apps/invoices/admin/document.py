@@ -23,10 +23,12 @@ from apps.core.admin.display import (
 )
 from apps.core.money import money_display
 from apps.invoices.models import Invoice, InvoiceLine
-from apps.invoices.selectors import USAGE_KINDS, billing_settings
+from apps.invoices.parties import parties_of
+from apps.invoices.selectors import USAGE_KINDS
 
 # Lines that need no word about what they are.
 ORDINARY = (InvoiceLine.Kind.FLAT, InvoiceLine.Kind.USAGE)
+LINE_EVENTS = "admin:invoices_invoice_line_events"
 EVENTS = "admin:usage_usageevent_changelist"
 
 
@@ -36,13 +38,15 @@ def document_of(request: HttpRequest, invoice: Invoice) -> dict[str, Any]:
     may_see_events = request.user.has_perm("usage.view_usageevent")
     lines = invoice.lines.select_related("price__meter", "price__plan_version__plan")
     return {
-        "number": invoice.number or "Draft invoice",
+        "number": invoice.number or ("Draft invoice" if invoice.is_draft else "Nothing owed"),
         "status": invoice.get_status_display(),
         "kind": "" if invoice.kind == Invoice.Kind.CYCLE else invoice.get_kind_display(),
         "total": invoice.total_display,
         "currency": invoice.currency,
         "zone": zone,
         "period": period_text(invoice.period_start, invoice.period_end, zone),
+        "payment": invoice.get_payment_status_display(),
+        "status_changed": instant_text(invoice.status_changed_at, zone),
         "due": day_text(invoice.due_on),
         "issued": instant_text(invoice.finalized_at, zone),
         "finalize_due": instant_text(invoice.finalize_due_at, zone),
@@ -53,17 +57,14 @@ def document_of(request: HttpRequest, invoice: Invoice) -> dict[str, Any]:
 
 
 def parties(invoice: Invoice) -> dict[str, str]:
-    if not invoice.is_draft:
-        return {
-            "seller": joined(invoice.seller_name, invoice.seller_address, invoice.seller_tax_id),
-            "customer_name": invoice.customer_name,
-            "buyer": joined(invoice.customer_address, invoice.customer_tax_id),
-        }
-    settings, customer = billing_settings(), invoice.customer
+    """An issued invoice carries its parties under the same names."""
+    source = parties_of(invoice, invoice.customer) if invoice.is_draft else invoice
     return {
-        "seller": joined(settings.legal_name, settings.address, settings.tax_id),
-        "customer_name": customer.name,
-        "buyer": joined(*customer.address_lines, customer.tax_id),
+        "seller": joined(source.seller_name, source.seller_address, source.seller_tax_id),
+        "customer_name": source.customer_name,
+        "buyer": joined(source.customer_address, source.customer_tax_id),
+        "memo": source.memo,
+        "purchase_order_number": source.purchase_order_number,
     }
 
 
@@ -88,7 +89,10 @@ def line_of(line: InvoiceLine, invoice: Invoice, zone: str, may_see_events: bool
         "unrounded": quantity_text(line.unrounded_amount),
         "steps": [step_of(step) for step in line.steps],
         "event_count": line.event_count,
-        "events_url": events_url(line, invoice) if is_metered and may_see_events else "",
+        "events_url": reverse(LINE_EVENTS, args=[invoice.pk, line.position])
+        if is_metered and may_see_events
+        else "",
+        "explorer_url": events_url(line, invoice) if is_metered and may_see_events else "",
     }
 
 

@@ -6,25 +6,46 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RangeDateFilter
+from unfold.contrib.filters.admin import (
+    AutocompleteSelectFilter,
+    ChoicesDropdownFilter,
+    DropdownFilter,
+    RangeDateFilter,
+    RangeDateTimeFilter,
+    RelatedDropdownFilter,
+)
 from unfold.decorators import action, display
-from unfold.enums import ActionVariant
 
 from apps.core import clock
-from apps.core.admin.base import FactAdmin
 from apps.core.admin.confirmation import Question, ask
 from apps.core.admin.display import badge, day_text, instant_text, period_text
 from apps.core.admin_sites import tenant_site
 from apps.core.errors import Refused
 from apps.core.money import money_display
 from apps.invoices.admin.document import document_of, unpriced_rows
+from apps.invoices.admin.invoice_actions import MAY_FINALIZE, InvoiceActions
+from apps.invoices.admin.line_events import LineEventsPages
+from apps.invoices.admin.parked import ParkedPage
+from apps.invoices.brakes import tripped_by
 from apps.invoices.models import Invoice
-from apps.invoices.services import compute, finalize_invoice
+from apps.invoices.selectors import billing_settings
+from apps.invoices.services import finalize_invoice
 
-MAY_FINALIZE = "invoices.change_invoice"
+
+class ParkedFilter(DropdownFilter):
+    title = "parked"
+    parameter_name = "parked"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "Held by a brake"), ("no", "Not held")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        if self.value() not in ("yes", "no"):
+            return queryset
+        return queryset.filter(parked_at__isnull=self.value() == "no")
 
 
-class InvoiceAdmin(FactAdmin):
+class InvoiceAdmin(InvoiceActions, LineEventsPages, ParkedPage):
     list_display = (
         "number_shown",
         "customer",
@@ -36,7 +57,11 @@ class InvoiceAdmin(FactAdmin):
     )
     list_filter = (
         ("status", ChoicesDropdownFilter),
+        ParkedFilter,
+        ("payment_status", ChoicesDropdownFilter),
         ("kind", ChoicesDropdownFilter),
+        ("legal_entity", RelatedDropdownFilter),
+        ("period_start", RangeDateTimeFilter),
         ("customer", AutocompleteSelectFilter),
         ("due_on", RangeDateFilter),
     )
@@ -46,16 +71,15 @@ class InvoiceAdmin(FactAdmin):
     date_hierarchy = "period_start"
     ordering = ("-id",)
     actions = ("finalize_selected",)
-    actions_detail = ("finalize",)
     change_form_template = "admin/invoices/invoice/document.html"
 
     @display(description="Number", ordering="number")
     def number_shown(self, invoice: Invoice) -> str:
-        return invoice.number or "Draft"
+        return invoice.number or ("Draft" if invoice.is_draft else "Nothing owed")
 
     @display(description="Status", ordering="status")
     def state(self, invoice: Invoice) -> str:
-        return badge(invoice.get_status_display())
+        return badge("Parked", "danger") if invoice.is_parked else badge(invoice.get_status_display())
 
     @display(description="Period", ordering="period_start")
     def period_shown(self, invoice: Invoice) -> str:
@@ -75,7 +99,9 @@ class InvoiceAdmin(FactAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Invoice]:
         queryset: QuerySet[Invoice] = super().get_queryset(request)
-        return queryset.select_related("customer", "subscription__plan_version__plan")
+        return queryset.select_related(
+            "customer", "subscription__plan_version__plan", "legal_entity", "reissue_of", "reissued_as"
+        )
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -85,43 +111,13 @@ class InvoiceAdmin(FactAdmin):
             "invoice": invoice,
             "document": document_of(request, invoice),
             "unpriced": unpriced_rows(invoice.unpriced, invoice.customer.time_zone),
+            "brakes": brakes_on(invoice),
             "may_finalize": invoice.is_draft and request.user.has_perm(MAY_FINALIZE),
         }
         return super().render_change_form(request, context, *args, **kwargs)
 
-    def is_on_offer(self, action: str, record: Invoice) -> bool:
-        return record.is_draft
-
     def has_finalize_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(request.user.has_perm(MAY_FINALIZE))
-
-    @action(
-        description="Finalize", icon="verified", variant=ActionVariant.PRIMARY, permissions=[MAY_FINALIZE]
-    )
-    def finalize(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        invoice: Invoice = self.record_of(request, object_id)
-
-        def act(_: dict[str, Any]) -> str:
-            issued = finalize_invoice.finalize_invoice(invoice=invoice, now=clock.now())
-            return f"Invoice {issued.number} over {issued.total_display} is issued to {issued.customer_name}."
-
-        # What it would say now: usage that came since the draft was written belongs to it.
-        computed = compute.compute_invoice(
-            subscription=invoice.subscription, period=invoice.period, as_of=clock.now(), kind=invoice.kind
-        )
-        question = Question(
-            title=f"Finalize the invoice over {money_display(computed.total, invoice.currency)}?",
-            text="It takes the next number; its lines and parties are frozen and can't be changed any more.",
-            facts={
-                "Customer": invoice.customer,
-                "Total": money_display(computed.total, invoice.currency),
-                "Lines": len(computed.lines),
-                "Period": period_text(invoice.period_start, invoice.period_end, invoice.customer.time_zone),
-                "Plan": invoice.subscription.plan_version,
-            },
-            button="Finalize the invoice",
-        )
-        return ask(self, request, question, act, record=invoice)
 
     @action(description="Finalize selected drafts", permissions=["finalize"])
     def finalize_selected(self, request: HttpRequest, queryset: QuerySet[Invoice]) -> HttpResponse:
@@ -153,6 +149,22 @@ class InvoiceAdmin(FactAdmin):
             hidden=[(name, value) for name in names for value in request.POST.getlist(name)],
         )
         return ask(self, request, question, act, is_answered="confirmed" in request.POST)
+
+
+def brakes_on(invoice: Invoice) -> list[dict[str, Any]]:
+    """What holds the draft; of one that was not looked at yet, what would; of an issued one, what was released."""
+    noted = {reason.brake: reason for reason in invoice.park_reasons.all()}
+    found = [
+        {"name": one.get_brake_display(), "words": one.words, "released": one.release_reason}
+        for one in noted.values()
+    ]
+    if invoice.is_draft and not invoice.is_parked:
+        found += [
+            {"name": one.brake.label, "words": one.words, "released": ""}
+            for one in tripped_by(invoice, billing_settings())
+            if one.brake not in noted
+        ]
+    return found
 
 
 tenant_site.register(Invoice, InvoiceAdmin)

@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.core.api.fields import PlainDecimalField, StepOutput
-from apps.invoices.models import Invoice, InvoiceLine
+from apps.invoices.models import Invoice, InvoiceLine, ParkReason
 
 
 class LineOutput(serializers.ModelSerializer[InvoiceLine]):
@@ -22,6 +22,7 @@ class LineOutput(serializers.ModelSerializer[InvoiceLine]):
     class Meta:
         model = InvoiceLine
         fields = [
+            "position",
             "kind",
             "description",
             "plan",
@@ -46,13 +47,34 @@ class InvoiceOutput(serializers.ModelSerializer[Invoice]):
     subscription = serializers.CharField(source="subscription.public_id")
     subtotal = serializers.CharField(source="subtotal_text")
     total = serializers.CharField(source="total_text")
+    legal_entity = serializers.CharField(source="legal_entity.public_id", allow_null=True, default=None)
+    reissue_of = serializers.CharField(
+        source="reissue_of.public_id",
+        allow_null=True,
+        default=None,
+        help_text="The void invoice it replaces.",
+    )
+    reissued_as = serializers.CharField(
+        source="reissued_as.public_id", allow_null=True, default=None, help_text="What replaced it."
+    )
 
     class Meta:
         model = Invoice
         fields = [
             "id",
             "number",
+            "kind",
             "status",
+            "status_reason",
+            "status_changed_at",
+            "payment_status",
+            "payment_reference",
+            "parked_at",
+            "legal_entity",
+            "reissue_of",
+            "reissued_as",
+            "memo",
+            "purchase_order_number",
             "customer",
             "subscription",
             "currency",
@@ -78,12 +100,21 @@ class UnpricedOutput(serializers.Serializer[Any]):
     event_count = serializers.IntegerField()
 
 
+class ParkReasonOutput(serializers.ModelSerializer[ParkReason]):
+    """Why a draft is held before issue."""
+
+    class Meta:
+        model = ParkReason
+        fields = ["brake", "words", "found_at", "released_at", "release_reason"]
+
+
 class InvoiceWithLines(InvoiceOutput):
     lines = LineOutput(many=True)
+    park_reasons = ParkReasonOutput(many=True)
     unpriced = UnpricedOutput(many=True)
 
     class Meta(InvoiceOutput.Meta):
-        fields = [*InvoiceOutput.Meta.fields, "lines", "unpriced"]
+        fields = [*InvoiceOutput.Meta.fields, "lines", "unpriced", "park_reasons"]
 
 
 class UpcomingLine(serializers.Serializer[Any]):

@@ -35,7 +35,9 @@ class InvoiceList(ListAPIView[Invoice]):
     filterset_class = InvoiceFilter
 
     def get_queryset(self) -> QuerySet[Invoice]:
-        return Invoice.objects.select_related("customer", "subscription")
+        return Invoice.objects.select_related(
+            "customer", "subscription", "legal_entity", "reissue_of", "reissued_as"
+        )
 
 
 def with_lines(invoice: Invoice) -> dict[str, Any]:

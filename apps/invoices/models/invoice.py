@@ -9,6 +9,7 @@ from apps.core.fields import AmountField
 from apps.core.models import PublicModel
 from apps.core.money import money_display, money_text
 from apps.customers.models import Customer
+from apps.invoices.models.entity import LegalEntity
 from apps.subscriptions.models import Subscription
 from apps.subscriptions.periods import Period
 
@@ -23,6 +24,15 @@ class Invoice(PublicModel):
         VOID = "void", "Void"
         UNCOLLECTIBLE = "uncollectible", "Uncollectible"
 
+    class PaymentStatus(models.TextChoices):
+        """What became of the money, apart from what the document is."""
+
+        UNPAID = "unpaid", "Unpaid"
+        PROCESSING = "processing", "Processing"
+        PAID = "paid", "Paid"
+        FAILED = "failed", "Failed"
+        NOTHING_OWED = "nothing_owed", "Nothing owed"
+
     class Kind(models.TextChoices):
         CYCLE = "cycle", "End of a period"
         OPENING = "opening", "Start of the subscription"
@@ -31,7 +41,21 @@ class Invoice(PublicModel):
     customer = models.ForeignKey(Customer, models.PROTECT, related_name="invoices")
     subscription = models.ForeignKey(Subscription, models.PROTECT, related_name="invoices")
     status = models.CharField(max_length=14, choices=Status.choices, default=Status.DRAFT)
-    # Taken when the invoice is finalized, without gaps within a year.
+    # Why and since when it is paid, void or uncollectible.
+    status_reason = models.TextField(blank=True)
+    status_changed_at = models.DateTimeField(null=True)
+    payment_status = models.CharField(
+        max_length=12, choices=PaymentStatus.choices, default=PaymentStatus.UNPAID
+    )
+    payment_reference = models.CharField(max_length=120, blank=True)
+    # The brakes held it since then; None once every reason is released, or none is left.
+    parked_at = models.DateTimeField(null=True)
+    # The void invoice in whose place it was made; `reissued_as` leads the other way.
+    reissue_of = models.OneToOneField(
+        "self", models.PROTECT, null=True, blank=True, related_name="reissued_as"
+    )
+    legal_entity = models.ForeignKey(LegalEntity, models.PROTECT, null=True, related_name="invoices")
+    # Taken when the invoice is finalized, without gaps within a series. None when nothing was owed.
     number = models.CharField(max_length=32, null=True, blank=True, unique=True)
     currency = models.CharField(max_length=3)
     period_start = models.DateTimeField()
@@ -45,10 +69,13 @@ class Invoice(PublicModel):
     finalize_due_at = models.DateTimeField()
     finalized_at = models.DateTimeField(null=True)
     due_on = models.DateField("due", null=True)
+    # While it is a draft: empty stands for the customer's or the entity's.
+    memo = models.TextField(blank=True, max_length=1000)
+    purchase_order_number = models.CharField(max_length=80, blank=True)
     # The parties as they were when the invoice was finalized.
     seller_name = models.CharField(max_length=200, blank=True)
     seller_address = models.TextField(blank=True)
-    seller_tax_id = models.CharField(max_length=40, blank=True)
+    seller_tax_id = models.TextField(blank=True)
     customer_name = models.CharField(max_length=200, blank=True)
     customer_address = models.TextField(blank=True)
     customer_tax_id = models.CharField(max_length=40, blank=True)
@@ -66,21 +93,50 @@ class Invoice(PublicModel):
             ),
             models.CheckConstraint(
                 condition=Q(status="draft", number__isnull=True, finalized_at__isnull=True)
-                | (~Q(status="draft") & Q(number__isnull=False, finalized_at__isnull=False)),
+                | (~Q(status="draft") & Q(number__isnull=False, finalized_at__isnull=False))
+                | Q(
+                    status="paid",
+                    payment_status="nothing_owed",
+                    number__isnull=True,
+                    total=0,
+                    finalized_at__isnull=False,
+                ),
                 name="invoice_number_fits_status",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="paid", payment_status__in=["paid", "nothing_owed"])
+                | (~Q(status="paid") & Q(payment_status__in=["unpaid", "processing", "failed"])),
+                name="invoice_payment_fits_status",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=["draft", "open"])
+                | Q(
+                    status_changed_at__isnull=False,
+                ),
+                name="invoice_end_has_instant",
+            ),
+            models.CheckConstraint(
+                condition=Q(parked_at__isnull=True) | Q(status="draft"), name="invoice_parked_is_draft"
             ),
         ]
         indexes = [
             models.Index(fields=["finalize_due_at"], name="invoice_draft_due", condition=Q(status="draft")),
             models.Index(fields=["customer", "-id"], name="invoice_customer"),
+            models.Index(fields=["parked_at"], name="invoice_parked", condition=Q(parked_at__isnull=False)),
         ]
 
     def __str__(self) -> str:
-        return self.number or f"Draft for {self.customer}"
+        if self.number:
+            return self.number
+        return f"Draft for {self.customer}" if self.is_draft else f"Nothing owed by {self.customer}"
 
     @property
     def is_draft(self) -> bool:
         return self.status == self.Status.DRAFT
+
+    @property
+    def is_parked(self) -> bool:
+        return self.parked_at is not None
 
     @property
     def period(self) -> Period:

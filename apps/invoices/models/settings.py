@@ -1,6 +1,8 @@
-"""Who issues the invoices, and the numbers that were given out."""
+"""How a tenant's invoices come about: grace, zero invoices, and the brakes before issue."""
 
-from django.core.validators import MaxValueValidator, RegexValidator
+from decimal import Decimal
+
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
@@ -8,22 +10,48 @@ MAX_GRACE_HOURS = 72
 
 
 class BillingSettings(models.Model):
-    """One row a tenant."""
+    """One row a tenant. A brake that is empty or unchecked is off."""
 
-    legal_name = models.CharField(max_length=200)
-    address = models.TextField(blank=True, help_text="As it stands on the invoice, one line a row.")
-    tax_id = models.CharField("tax ID", max_length=40, blank=True)
-    number_prefix = models.CharField(
-        max_length=12,
-        validators=[RegexValidator(r"\A[A-Z0-9]{1,12}\Z", "Use 1 to 12 capital letters and digits.")],
-        help_text="Invoice numbers read PREFIX-year-000001.",
-    )
+    class ZeroInvoices(models.TextChoices):
+        ISSUE = "issue", "Issue them with a number"
+        NOTHING_OWED = "nothing_owed", "Finish them without a number: nothing owed"
+
     draft_grace_hours = models.PositiveSmallIntegerField(
         default=24,
         validators=[MaxValueValidator(MAX_GRACE_HOURS)],
         help_text="How long a draft stays open for late events and a second look before it is finalized. 0 to 72.",
     )
-    payment_due_days = models.PositiveSmallIntegerField(default=14)
+    zero_invoices = models.CharField(
+        max_length=12,
+        choices=ZeroInvoices.choices,
+        default=ZeroInvoices.ISSUE,
+        help_text="Invoices all of whose lines are zero.",
+    )
+    brake_on_negative_total = models.BooleanField("negative total", default=True)
+    brake_on_lines_above = models.PositiveIntegerField(
+        "more lines than", null=True, blank=True, default=500, validators=[MinValueValidator(1)]
+    )
+    brake_on_total_factor = models.DecimalField(
+        "total more than this many times the mean",
+        max_digits=6,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        default=Decimal(10),
+        validators=[MinValueValidator(Decimal(1))],
+        help_text="Of the customer's last six invoices in the currency.",
+    )
+    brake_on_total_invoices = models.PositiveSmallIntegerField(
+        "once there are so many of them",
+        default=3,
+        validators=[MinValueValidator(1), MaxValueValidator(6)],
+    )
+    brake_on_usage_gone = models.BooleanField(
+        "usage that fell to zero", default=True, help_text="Of a meter with usage on the invoice before."
+    )
+    brake_on_quarantine = models.BooleanField("usage in quarantine", default=True)
+    brake_on_unpriced = models.BooleanField("usage that no price takes", default=True)
+    brake_on_double_charge = models.BooleanField("two charges for one price and time", default=True)
 
     class Meta:
         verbose_name = verbose_name_plural = "billing settings"
@@ -32,17 +60,11 @@ class BillingSettings(models.Model):
             models.CheckConstraint(
                 condition=Q(draft_grace_hours__lte=MAX_GRACE_HOURS), name="draft_grace_at_most_72"
             ),
+            models.CheckConstraint(
+                condition=Q(brake_on_total_factor__isnull=True) | Q(brake_on_total_factor__gte=1),
+                name="brake_factor_at_least_one",
+            ),
         ]
 
     def __str__(self) -> str:
-        return self.legal_name
-
-
-class InvoiceSeries(models.Model):
-    """The last number given out in a year. Its row is locked from the taking of a number to the commit: no gap."""
-
-    year = models.PositiveSmallIntegerField(unique=True)
-    last_number = models.PositiveIntegerField(default=0)
-
-    def __str__(self) -> str:
-        return f"{self.year}: {self.last_number}"
+        return "Billing settings"

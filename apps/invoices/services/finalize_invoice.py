@@ -1,32 +1,34 @@
-"""Finalize a draft: read its usage a last time, freeze the parties, take the number."""
+"""Finalize a draft: read its usage a last time, heed the brakes, freeze the parties, take the number."""
 
 import logging
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.db import DataError, connection, transaction
-from django.db.models import Q
 
 from apps.audit.services.record import record
 from apps.core.errors import Refused
-from apps.invoices.models import Invoice
-from apps.invoices.selectors import billing_settings, drafts
-from apps.invoices.services.compute import compute_invoice
-from apps.invoices.services.draft_lines import write_lines
+from apps.invoices.models import BillingSettings, Invoice, LegalEntity, ParkReason
+from apps.invoices.parties import Parties, parties_of
+from apps.invoices.selectors import billing_settings
+from apps.invoices.services.draft import hold_draft, write_anew
+from apps.invoices.waiting import due_drafts, earlier_draft_of
 from apps.rating import RatingError
-from apps.subscriptions.models import Subscription
 
 log = logging.getLogger(__name__)
 
 
 def finalize_due_invoices(now: datetime) -> int:
-    """Finalize every draft whose grace period has ended, oldest period first. Returns how many."""
+    """Finalize every draft whose grace period has ended, oldest period first. Returns how many.
+
+    A draft that trips a brake is parked until a person releases it; the others go on.
+    """
     finalized = 0
-    for invoice in drafts().filter(finalize_due_at__lte=now).order_by("period_end", "id"):
+    for invoice in due_drafts(now):
         try:
             finalize_invoice(invoice=invoice, now=now)
         except Refused as refused:
-            # Another worker or a person was faster, or an earlier draft of the subscription is not due yet.
+            # It was parked, another worker or a person was faster, or an earlier draft of the subscription waits.
             log.info("invoice %s is left alone: %s", invoice.public_id, refused.message)
             continue
         except (RatingError, DataError):
@@ -37,46 +39,54 @@ def finalize_due_invoices(now: datetime) -> int:
     return finalized
 
 
-@transaction.atomic
 def finalize_invoice(*, invoice: Invoice, now: datetime) -> Invoice:
-    """Issue `invoice`. Raises `Refused` not_a_draft, earlier_draft.
+    """Issue `invoice`. Raises `Refused` not_a_draft, earlier_draft, and parked when a brake holds it.
 
-    The lines are computed again: events that came during the grace period belong to it. The subscription
-    is locked before the invoice, as closing does. The number is taken last, because its series stays
-    locked until the commit.
+    The lines are computed again: events that came during the grace period belong to it. What was found on a draft
+    that is parked is kept, so that a person can look at it.
     """
-    # Without a join: a version that changes while this waits would make the row vanish.
-    subscription = Subscription.objects.select_for_update().get(pk=invoice.subscription_id)
-    invoice = Invoice.objects.select_for_update().get(pk=invoice.pk)
-    if not invoice.is_draft:
+    with transaction.atomic():
+        issued, holding = try_to_issue(invoice, now)
+    if holding:
         raise Refused(
-            "not_a_draft", f"Invoice {invoice.number} is {invoice.get_status_display().lower()} already."
+            "parked",
+            "It is held until somebody releases it: " + " ".join(reason.words for reason in holding),
+            errors=[{"param": "", "code": reason.brake, "message": reason.words} for reason in holding],
         )
-    refuse_out_of_order(invoice)
-    computed = compute_invoice(subscription=subscription, period=invoice.period, as_of=now, kind=invoice.kind)
-    write_lines(invoice=invoice, computed=computed, now=now)
+    return issued
 
-    settings = billing_settings()
-    customer = subscription.customer
-    invoice.status = Invoice.Status.OPEN
+
+def try_to_issue(invoice: Invoice, now: datetime) -> tuple[Invoice, list[ParkReason]]:
+    """The subscription is locked before the invoice, as closing does. The number is taken last, because its
+    series stays locked until the commit.
+    """
+    held = hold_draft(invoice)
+    invoice, settings = held.invoice, billing_settings()
+    refuse_out_of_order(invoice)
+    holding = write_anew(held, now)
+    if holding:
+        return invoice, holding
+    customer = held.subscription.customer
+    parties = parties_of(invoice, customer)
+    freeze(invoice, parties)
     invoice.finalized_at = now
-    invoice.due_on = now.astimezone(ZoneInfo(customer.time_zone)).date() + timedelta(
-        days=settings.payment_due_days
-    )
-    invoice.seller_name = settings.legal_name
-    invoice.seller_address = settings.address
-    invoice.seller_tax_id = settings.tax_id
-    invoice.customer_name = customer.name
-    invoice.customer_address = "\n".join(customer.address_lines)
-    invoice.customer_tax_id = customer.tax_id
-    invoice.number = f"{settings.number_prefix}-{now.year}-{take_number(now.year):06d}"
+    if is_nothing_owed(invoice, settings):
+        invoice.status, invoice.payment_status = Invoice.Status.PAID, Invoice.PaymentStatus.NOTHING_OWED
+        invoice.status_changed_at = now
+        invoice.save()
+        record(action="invoice.nothing_owed", target=invoice)
+        return invoice, []
+    invoice.status = Invoice.Status.OPEN
+    local_day = now.astimezone(ZoneInfo(customer.time_zone)).date()
+    invoice.due_on = local_day + timedelta(days=parties.payment_due_days)
+    invoice.number = next_number(parties.legal_entity, now.year)
     invoice.save()
     record(
         action="invoice.finalized",
         target=invoice,
         changes={"number": invoice.number, "total": str(invoice.total), "currency": invoice.currency},
     )
-    return invoice
+    return invoice, []
 
 
 def refuse_out_of_order(invoice: Invoice) -> None:
@@ -84,10 +94,7 @@ def refuse_out_of_order(invoice: Invoice) -> None:
 
     The opening comes before all of them: the first period credits what is unused of the fees billed there.
     """
-    is_earlier = Q(period_end__lte=invoice.period_start)
-    if invoice.kind == Invoice.Kind.CYCLE:
-        is_earlier |= Q(kind=Invoice.Kind.OPENING)
-    earlier = drafts().filter(is_earlier, subscription_id=invoice.subscription_id).first()
+    earlier = earlier_draft_of(invoice)
     if earlier is not None:
         raise Refused(
             "earlier_draft",
@@ -95,12 +102,29 @@ def refuse_out_of_order(invoice: Invoice) -> None:
         )
 
 
-def take_number(year: int) -> int:
-    """The next number of the year's series. A rollback gives it back; others wait until then."""
+def is_nothing_owed(invoice: Invoice, settings: BillingSettings) -> bool:
+    """A charge and a credit that add up to zero are worth a document; nothing at all may not be."""
+    if settings.zero_invoices != BillingSettings.ZeroInvoices.NOTHING_OWED:
+        return False
+    return not invoice.lines.exclude(amount=0).exists()
+
+
+def freeze(invoice: Invoice, parties: Parties) -> None:
+    for name in (
+        "legal_entity", "seller_name", "seller_address", "seller_tax_id",
+        "customer_name", "customer_address", "customer_tax_id", "memo", "purchase_order_number",
+    ):  # fmt: skip
+        setattr(invoice, name, getattr(parties, name))
+
+
+def next_number(entity: LegalEntity, year: int) -> str:
+    """The next of the entity's numbers of the year. A rollback gives it back; others wait until then."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO invoices_invoiceseries AS series (year, last_number) VALUES (%s, 1)"
-            " ON CONFLICT (year) DO UPDATE SET last_number = series.last_number + 1 RETURNING last_number",
-            [year],
+            "INSERT INTO invoices_invoiceseries AS series (legal_entity_id, year, last_number) VALUES (%s, %s, 1)"
+            " ON CONFLICT (legal_entity_id, year) DO UPDATE SET last_number = series.last_number + 1"
+            " RETURNING last_number",
+            [entity.pk, year],
         )
-        return int(cursor.fetchone()[0])
+        number = int(cursor.fetchone()[0])
+    return f"{entity.number_prefix}-{year}-{number:06d}"

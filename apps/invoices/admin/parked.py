@@ -1,0 +1,53 @@
+"""The queue of parked drafts: why, since when, how much, and what to do about each."""
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+
+from apps.core import clock
+from apps.core.admin.base import FactAdmin
+from apps.core.admin.display import age_text, period_text
+from apps.invoices.admin.invoice_actions import MAY_FINALIZE
+from apps.invoices.models import Invoice
+from apps.invoices.waiting import parked
+
+SHOWN = 200
+
+
+class ParkedPage(FactAdmin):
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.parked)
+        return [path("parked/", view, name="invoices_invoice_parked"), *super().get_urls()]
+
+    def parked(self, request: HttpRequest) -> HttpResponse:
+        """The oldest first; a fixed number of queries."""
+        if not request.user.has_perm("invoices.view_invoice"):
+            raise PermissionDenied
+        now = clock.now()
+        drafts = (
+            parked().select_related("customer").prefetch_related("park_reasons").order_by("parked_at", "id")
+        )
+        found = list(drafts[: SHOWN + 1])
+        context: dict[str, Any] = {
+            **self.admin_site.each_context(request),
+            "title": "Parked drafts",
+            "opts": self.opts,
+            "rows": [row_of(invoice, now) for invoice in found[:SHOWN]],
+            "has_more": len(found) > SHOWN,
+            "shown": SHOWN,
+            "may_release": request.user.has_perm(MAY_FINALIZE),
+        }
+        return TemplateResponse(request, "admin/invoices/invoice/parked.html", context)
+
+
+def row_of(invoice: Invoice, now: Any) -> dict[str, Any]:
+    assert invoice.parked_at is not None
+    return {
+        "invoice": invoice,
+        "period": period_text(invoice.period_start, invoice.period_end, invoice.customer.time_zone),
+        "age": age_text(invoice.parked_at, now),
+        "reasons": [reason for reason in invoice.park_reasons.all() if reason.released_at is None],
+    }

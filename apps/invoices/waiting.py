@@ -1,0 +1,46 @@
+"""Drafts on their way to being finalized: which is next, and which a brake holds."""
+
+from datetime import datetime
+
+from django.db.models import Exists, Min, OuterRef, Q, QuerySet
+
+from apps.invoices.models import Invoice, ParkReason
+from apps.invoices.selectors import drafts
+
+Kind = Invoice.Kind
+
+
+def parked() -> QuerySet[Invoice]:
+    return drafts().filter(parked_at__isnull=False)
+
+
+def unreleased(invoice: Invoice) -> QuerySet[ParkReason]:
+    return invoice.park_reasons.filter(released_at__isnull=True)
+
+
+def due_drafts(now: datetime) -> QuerySet[Invoice]:
+    """Drafts whose grace period has ended and that no brake holds, the oldest period first."""
+    return drafts().filter(finalize_due_at__lte=now, parked_at__isnull=True).order_by("period_end", "id")
+
+
+def earlier_draft_of(invoice: Invoice) -> Invoice | None:
+    """A draft of the subscription that has to be finalized before this one."""
+    is_earlier = Q(period_end__lte=invoice.period_start)
+    if invoice.kind == Kind.CYCLE:
+        is_earlier |= Q(kind=Kind.OPENING)
+    earlier = drafts().filter(is_earlier, subscription_id=invoice.subscription_id).exclude(pk=invoice.pk)
+    return earlier.order_by("period_end", "id").first()
+
+
+def next_finalization_at() -> datetime | None:
+    """When the next grace period ends of the drafts that are first in their line and not parked.
+
+    What waits behind another draft waits for it, however long ago its own grace ended.
+    """
+    earlier = drafts().filter(
+        Q(period_end__lte=OuterRef("period_start")) | Q(kind=Kind.OPENING) & ~Q(pk=OuterRef("pk")),
+        subscription=OuterRef("subscription"),
+    )
+    first = drafts().filter(~Exists(earlier), parked_at__isnull=True)
+    found: datetime | None = first.aggregate(at=Min("finalize_due_at"))["at"]
+    return found
