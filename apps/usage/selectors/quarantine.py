@@ -67,11 +67,12 @@ class Tally:
 
 
 def tallies(groups: Iterable[WaitingGroup], attribute: str) -> list[Tally]:
-    """By one attribute, the largest first."""
+    """By one attribute, the largest first; of those as large the one that waits longest."""
     counts: Counter[str] = Counter()
     oldest: dict[str, datetime] = {}
     for group in groups:
         name = getattr(group, attribute)
         counts[name] += group.count
         oldest[name] = min(group.oldest, oldest.get(name, group.oldest))
-    return [Tally(name, count, oldest[name]) for name, count in counts.most_common()]
+    found = [Tally(name, count, oldest[name]) for name, count in counts.items()]
+    return sorted(found, key=lambda one: (-one.count, one.oldest, one.name))
