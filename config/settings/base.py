@@ -160,8 +160,9 @@ INGESTION_GROUP_REQUESTS = 64
 # Transactions of one tenant at once in each web process. The others wait and make the next group bigger; two at once
 # were slower, since they wait for each other's rows.
 INGESTION_GROUPS_AT_ONCE = 1
-# What a web process holds of bodies that are not stored yet; above it clients are told to come again (503).
-INGESTION_HELD_BYTES = max(32 * 1024 * 1024, 4 * INGESTION_MAX_BYTES)
+# What a web process holds of events that are not stored yet, as they came and decoded, where a byte may become 55;
+# above it, and one tenant above half of it, clients are told to come again (503).
+INGESTION_HELD_BYTES = 128 * INGESTION_MAX_BYTES
 # A body that is still not complete after so many seconds is given up (408).
 INGESTION_BODY_SECONDS = int(os.environ.get("INGESTION_BODY_SECONDS") or 30)
 # Events a second that a key without a limit of its own may report; none where this is not set.

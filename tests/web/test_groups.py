@@ -1,6 +1,7 @@
 """Requests that share a transaction: one of them can't spoil it for the others, and their verdicts don't mix."""
 
 import asyncio
+import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
@@ -10,12 +11,15 @@ import pytest
 from django.conf import LazySettings
 from django.db import OperationalError
 
+from apps.access.services.admission import Door
 from apps.tenants.models import Tenant
 from apps.usage.api import settle
-from apps.usage.api.front_door import FrontDoor, Receive, Scope, Send
+from apps.usage.api.front_door import OVERHEAD, Body, FrontDoor, Receive, Scope, Send
+from apps.usage.api.settle import Unavailable
 from apps.usage.models import UsageEvent
 from apps.usage.services import ingest as ingestion
 from apps.usage.wire.verdict import Verdict
+from apps.usage.wire.weight import decoded_size
 from tests.harness.cast import KEYS
 from tests.harness.factories import an_event
 from tests.usage.totals import assert_rollups_equal_events
@@ -48,11 +52,12 @@ def counting(fresh_database: str, open_for_business: Tenant, monkeypatch: pytest
     return counting
 
 
-def send(*batches: list[dict[str, Any]]) -> list[httpx.Response]:
+def send(*batches: list[dict[str, Any]], door: FrontDoor | None = None) -> list[httpx.Response]:
     """All at once, at a front door of their own. The first makes the key known."""
 
+    door = door or FrontDoor(no_site)
+
     async def run() -> list[httpx.Response]:
-        door = FrontDoor(no_site)
         headers = {"Authorization": f"Bearer {KEYS['acme']}"}
         transport = httpx.ASGITransport(door)
         try:
@@ -137,7 +142,7 @@ def test_large_requests_go_together_up_to_a_bound(counting: Counting, settings: 
 
 
 def test_more_than_can_be_held_is_told_to_come_again(counting: Counting, settings: LazySettings) -> None:
-    settings.INGESTION_HELD_BYTES = 20_000
+    settings.INGESTION_HELD_BYTES = 40 * OVERHEAD
     responses = send(*([an_event(f"e{number}")] for number in range(100)))
     statuses = [response.status_code for response in responses]
     assert set(statuses) == {200, 503}
@@ -146,3 +151,35 @@ def test_more_than_can_be_held_is_told_to_come_again(counting: Counting, setting
     assert UsageEvent.objects.count() == 1 + statuses.count(200)
     # What was held is let go again.
     assert {response.status_code for response in send([an_event("late")])} == {200}
+
+
+def test_what_is_decoded_counts_and_is_let_go(counting: Counting, settings: LazySettings) -> None:
+    """A few kilobytes that unfold to some megabytes, of which so many may be held as three requests take."""
+    odd = {"x": [{}] * 20_000}
+    size = decoded_size(json.dumps({"events": [an_event(properties=odd)]}).encode())
+    settings.INGESTION_HELD_BYTES = 2 * 3 * (size + 100_000)
+    held: list[int] = []
+    door = FrontDoor(no_site)
+    counting.before = lambda ids: held.append(door.held_bytes)
+    responses = send(*([an_event(f"e{number}", properties=odd)] for number in range(8)), door=door)
+    statuses = [response.status_code for response in responses]
+    assert (set(statuses), statuses.count(200) >= 3) == ({200, 503}, True)
+    refused = responses[statuses.index(503)]
+    assert (refused.json()["code"], refused.headers["Retry-After"]) == ("overloaded", "1")
+    assert size < max(held) <= settings.INGESTION_HELD_BYTES // 2
+    assert (door.held_bytes, door.held_at) == (0, {})
+
+
+def test_a_door_does_not_take_the_room_of_others(settings: LazySettings) -> None:
+    door = FrontDoor(no_site)
+    settings.INGESTION_HELD_BYTES = 100
+    mine, more, other = (Body(door, limit=1000) for _ in range(3))
+    mine.door = more.door = Door("localhost", "acme")
+    other.door = Door("localhost", "globex")
+    mine.hold(40)
+    with pytest.raises(Unavailable):
+        more.hold(20)
+    other.hold(30)
+    for body in (mine, more, other):
+        body.release()
+    assert (door.held_bytes, door.held_at) == (0, {})

@@ -33,6 +33,7 @@ from apps.usage.api.gatherer import Gatherer, new_future
 from apps.usage.api.settle import NotAdmitted, Report, Unavailable, broken, is_admitted
 from apps.usage.wire import cloudevents, formats
 from apps.usage.wire.batch import Batch
+from apps.usage.wire.weight import decoded_size
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +41,10 @@ PATH = "/api/v1/events"
 # Bodies of more bytes are unpacked and decoded in a thread: other requests need not wait for that.
 LARGE = 32 * 1024
 LARGE_COMPRESSED = 2 * 1024
-# What a request takes beside its body while it waits.
-OVERHEAD = 2 * 1024
+# What a request takes beside its body while it waits, with its connection.
+OVERHEAD = 16 * 1024
+# What requests at one door may take of what a process may hold: the others come in all the same.
+SHARE = 2
 DECODERS = 2
 # Doors and keys that were good a moment ago. When there are more they are forgotten and looked up again.
 KNOWN_AT_MOST = 10_000
@@ -77,6 +80,7 @@ class FrontDoor:
         self.decoders = ThreadPoolExecutor(DECODERS, thread_name_prefix="decoders")
         self.known: dict[bytes, Caller] = {}
         self.held_bytes = 0
+        self.held_at: dict[Door, int] = {}
         self.plain_headers = headers_of_every_answer(is_secure=False)
         self.secure_headers = headers_of_every_answer(is_secure=True)
 
@@ -111,8 +115,8 @@ class FrontDoor:
         caller = await self.recognise(headers)
         if caller is None:
             return NotAdmitted()
-        await body.read(receive, headers)
-        batch = await self.decoded(body.raw, headers)
+        await body.read(receive, headers, caller.door)
+        batch = await self.decoded(body, headers)
         report = Report(caller.key_hash, batch, wants_all(scope), request_id, new_future())
         await self.gatherer.submit(caller.door, report)
         assert report.outcome is not None
@@ -137,27 +141,36 @@ class FrontDoor:
             self.known[name] = caller
         return caller
 
-    async def decoded(self, raw: bytes, headers: Mapping[bytes, bytes]) -> Batch:
+    async def decoded(self, body: "Body", headers: Mapping[bytes, bytes]) -> Batch:
+        raw = body.raw
         if len(raw) <= (LARGE_COMPRESSED if b"content-encoding" in headers else LARGE):
-            return decode(raw, headers)
-        return await asyncio.get_running_loop().run_in_executor(self.decoders, decode, raw, headers)
+            batch, size = decode(raw, headers)
+        else:
+            loop = asyncio.get_running_loop()
+            batch, size = await loop.run_in_executor(self.decoders, decode, raw, headers)
+        # Only now is it known. No more than the decoders and the loop have in hand was not counted before.
+        body.hold(size)
+        return batch
 
 
 class Body:
-    """The bytes of a request, counted while they come in among those of all requests of this process."""
+    """The bytes of a request, counted while they come in among those of all requests of this process and this door;
+    what they become when they are decoded is added to them, until the request is answered."""
 
     def __init__(self, front_door: FrontDoor, *, limit: int) -> None:
         self.front_door = front_door
         self.limit = limit
+        self.door: Door | None = None
         self.held = 0
         self.raw = b""
         self.is_read = False
 
-    async def read(self, receive: Receive, headers: Mapping[bytes, bytes]) -> None:
+    async def read(self, receive: Receive, headers: Mapping[bytes, bytes], door: Door) -> None:
         """Raises `TooLarge`, `Unavailable` overloaded, `Timeout` body_timeout, `Gone`."""
         announced = headers.get(b"content-length", b"")
         if announced.isdigit() and len(announced) < 20 and int(announced) > self.limit:
             raise self.too_large()
+        self.door = door
         self.hold(OVERHEAD)
         self.is_read = True
         try:
@@ -169,29 +182,42 @@ class Body:
 
     async def read_all(self, receive: Receive) -> bytes:
         parts = []
+        size = 0
         while True:
             message = await receive()
             if message["type"] != "http.request":
                 raise Gone
             part = message.get("body", b"")
+            size += len(part)
+            if size > self.limit:
+                raise self.too_large()
             self.hold(len(part))
             parts.append(part)
             if not message.get("more_body"):
                 return b"".join(parts)
 
     def hold(self, size: int) -> None:
+        """Raises `Unavailable` overloaded."""
+        assert self.door is not None
+        at_door = self.front_door.held_at.get(self.door, 0) + size
         self.held += size
         self.front_door.held_bytes += size
-        if self.held > self.limit + OVERHEAD:
-            raise self.too_large()
-        if self.front_door.held_bytes > settings.INGESTION_HELD_BYTES:
+        self.front_door.held_at[self.door] = at_door
+        limit = settings.INGESTION_HELD_BYTES
+        if self.front_door.held_bytes > limit or at_door > limit // SHARE:
             raise Unavailable(
                 "overloaded", "More is coming in than can be stored; send it again a little later."
             )
 
     def release(self) -> None:
+        if self.door is None:
+            return
         self.front_door.held_bytes -= self.held
+        at_door = self.front_door.held_at.pop(self.door) - self.held
+        if at_door:
+            self.front_door.held_at[self.door] = at_door
         self.held = 0
+        self.door = None
 
     def too_large(self) -> TooLarge:
         return TooLarge(
@@ -210,7 +236,8 @@ def caller_of(host: str, authorization: str) -> Caller | None:
     return Caller(Door(domain, slug), digest(key)) if slug else None
 
 
-def decode(raw: bytes, headers: Mapping[bytes, bytes]) -> Batch:
+def decode(raw: bytes, headers: Mapping[bytes, bytes]) -> tuple[Batch, int]:
+    """The events of a body, and what they take."""
     encoding = headers.get(b"content-encoding", b"").decode("latin-1").strip().lower()
     if encoding:
         raw = read_body(io.BytesIO(raw), encoding=encoding, limit=settings.INGESTION_MAX_BYTES)
@@ -220,7 +247,7 @@ def decode(raw: bytes, headers: Mapping[bytes, bytes]) -> Batch:
         if name.startswith(cloudevents.PREFIX.encode())
     }
     content_type = headers.get(b"content-type", b"").decode("latin-1")
-    return formats.read(raw, content_type=content_type, attributes=attributes)
+    return formats.read(raw, content_type=content_type, attributes=attributes), decoded_size(raw)
 
 
 def wants_all(scope: Scope) -> bool:
