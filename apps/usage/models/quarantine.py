@@ -9,6 +9,9 @@ class QuarantinedEvent(models.Model):
         UNKNOWN_CUSTOMER = "unknown_customer", "Unknown customer"
         UNKNOWN_METER = "unknown_meter", "No meter for this event"
         MISSING_VALUE = "missing_value", "No meter finds its property"
+        # Found out by a replay.
+        REJECTED = "rejected", "A meter rejects it"
+        EVENTS_ARCHIVED = "events_archived", "Events of its time are archived"
 
     class Status(models.TextChoices):
         WAITING = "waiting", "Waiting"
@@ -23,7 +26,10 @@ class QuarantinedEvent(models.Model):
     timestamp = models.DateTimeField()
     received_at = models.DateTimeField()
     properties = models.JSONField(default=dict)
+    # Why it did not count when it was tried last.
     reason = models.CharField(max_length=20, choices=Reason.choices)
+    # What a meter said that rejected it.
+    problem = models.TextField(blank=True, db_default="")
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.WAITING)
     replayed_at = models.DateTimeField(null=True)
 

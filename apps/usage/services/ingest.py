@@ -13,7 +13,7 @@ from django.db import OperationalError, connection, transaction
 from psycopg.errors import DeadlockDetected
 
 from apps.core import lookups
-from apps.usage.services import columns, health, rollups, store, verdicts
+from apps.usage.services import columns, health, rollups, store, too_late, verdicts
 from apps.usage.services.careful import CarefullyRead, Learned, Uncountable, read_carefully
 from apps.usage.services.columns import Columns, Group
 from apps.usage.services.memory import Memory, recall
@@ -152,7 +152,9 @@ def all_accepted(
 
 
 def bounds_of(batch: Batch, memory: Memory) -> tuple[datetime, datetime]:
-    return max(EARLIEST, batch.earliest or batch.now - memory.backdating), batch.now + MAX_FUTURE
+    return max(
+        EARLIEST, too_late.earliest_of(batch.earliest) or batch.now - memory.backdating
+    ), batch.now + MAX_FUTURE
 
 
 def read_together(batch: Batch, memory: Memory) -> tuple[list[Group], list[int]]:
@@ -238,7 +240,7 @@ def insert_carefully(
     """Insert what is new; the others get their verdicts. Returns what is accepted, and whether ids were known.
 
     An event that waited in quarantine counts at the time it first came with, whoever brings it back: a retry
-    without a timestamp must not move it to another period.
+    without a timestamp must not move it to another period. Where events are archived it goes on waiting.
     """
     ensure_partitions_for(row.micros for row in rows)
     new = store.insert_new_keys(rows)
@@ -251,6 +253,7 @@ def insert_carefully(
             content, timestamp, is_waiting = held[row.key]
             if is_waiting and content == row.content:
                 freed.append(row._replace(micros=micros_of(timestamp)))
+    freed, late = too_late.parted(freed)
     ensure_partitions_for(row.micros for row in freed)
     taken = store.accept_waiting(freed, now=now)
     accepted = [row for row in rows if row.key in new] + [row for row in freed if row.key in taken]
@@ -270,6 +273,7 @@ def insert_carefully(
         index = index_of(one)
         if index not in settled:
             found[index] = verdict_on(one, *counts[key_of(one)])
+    found |= {row.position: verdicts.archived(row.position, row.event_id.decode()) for row in late}
     return accepted, bool(held)
 
 

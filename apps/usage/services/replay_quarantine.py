@@ -7,10 +7,12 @@ from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast
 
 from apps.core.api.parsers import decode_json
-from apps.usage.models import QuarantinedEvent
+from apps.usage.models import ArchivedPartition, QuarantinedEvent
 from apps.usage.services.ingest import settle
 from apps.usage.services.validate import ParsedEvent, canonical_json, micros_of
+from apps.usage.wire.verdict import Verdict
 
+Reason = QuarantinedEvent.Reason
 BATCH = 1000
 TAKEN = ("accepted", "duplicate")
 
@@ -26,7 +28,8 @@ class Replayed:
 def replay_quarantine(*, events: QuerySet[QuarantinedEvent], now: datetime) -> Replayed:
     """Settle the waiting ones among `events` as ingestion would, with the time they first came with.
 
-    Each batch is a transaction. An event that was accepted meanwhile (the client sent it again) counts once.
+    Each batch is a transaction. An event that was accepted meanwhile (the client sent it again) counts once. Those
+    that go on waiting say why they do now. None counts where events are archived.
     """
     waiting = events.filter(status=QuarantinedEvent.Status.WAITING).order_by("key")
     ids = list(waiting.values_list("pk", flat=True))
@@ -37,8 +40,36 @@ def replay_quarantine(*, events: QuerySet[QuarantinedEvent], now: datetime) -> R
 def replay_batch(ids: list[int], *, now: datetime) -> int:
     rows = QuarantinedEvent.objects.filter(pk__in=ids, status=QuarantinedEvent.Status.WAITING).order_by("key")
     waiting = list(rows.annotate(properties_text=Cast("properties", TextField())))
-    answers = settle(parsed=[as_parsed(index, row) for index, row in enumerate(waiting)], now=now)
-    return sum(answer.status in TAKEN for answer in answers)
+    kept_from = ArchivedPartition.events_kept_from()
+    # Ingestion would find them as well, and make a partition first that stays empty.
+    late = [row for row in waiting if kept_from is not None and row.timestamp < kept_from]
+    tried = [row for row in waiting if kept_from is None or row.timestamp >= kept_from]
+    answers = settle(parsed=[as_parsed(index, row) for index, row in enumerate(tried)], now=now)
+    reasons = [(row, (str(Reason.EVENTS_ARCHIVED), "")) for row in late]
+    reasons += [
+        (row, reason_of(answer))
+        for row, answer in zip(tried, answers, strict=True)
+        if answer.status not in TAKEN
+    ]
+    keep_reasons(reasons)
+    return len(waiting) - len(reasons)
+
+
+def reason_of(answer: Verdict) -> tuple[str, str]:
+    if answer.status == "rejected":
+        return str(Reason.REJECTED), answer.message
+    return answer.code, ""
+
+
+def keep_reasons(waiting: list[tuple[QuarantinedEvent, tuple[str, str]]]) -> None:
+    """Why they still wait: a customer may be there by now and the meter not. One statement for each new reason."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for row, reason in waiting:
+        if (row.reason, row.problem) != reason:
+            found.setdefault(reason, []).append(row.pk)
+    for (reason, problem), ids in found.items():
+        rows = QuarantinedEvent.objects.filter(pk__in=ids, status=QuarantinedEvent.Status.WAITING)
+        rows.update(reason=reason, problem=problem)
 
 
 def as_parsed(index: int, row: QuarantinedEvent) -> ParsedEvent:

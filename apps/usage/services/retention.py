@@ -14,13 +14,14 @@ from datetime import datetime, timedelta
 
 from django.db import OperationalError, connection, transaction
 from psycopg import sql
-from psycopg.errors import LockNotAvailable
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from apps.core.locks import session_lock
 from apps.core.schema import schema_name
 from apps.usage.models import ArchivedPartition, RetentionCheck, UsageSettings
 from apps.usage.services import archive, archive_files
 from apps.usage.services.archive import Archive
+from apps.usage.services.corrections import turn
 from apps.usage.services.partitions import Partition, existing, partition_sizes
 
 log = logging.getLogger(__name__)
@@ -30,18 +31,44 @@ DAY = timedelta(days=1)
 LOCK_TIMEOUT = "2s"
 LOCK_ATTEMPTS = 5
 PAUSE_SECONDS = 1
+# A batch that waits for the partition is waited for in turn: PostgreSQL then ends one of the two.
+PASSING = (LockNotAvailable, DeadlockDetected)
 
 # The earliest instant whose events are still needed, or None.
 Hold = Callable[[], datetime | None]
 _holds: dict[str, Hold] = {}
 
-FORGET_KEYS = """
-DELETE FROM usage_eventkey WHERE "timestamp" >= {start} AND "timestamp" < {end} AND customer_id IS NOT NULL
+# An id that was amended or reported anew is known as long as one of its revisions has its event: the first one's key
+# says what the client sent, and what is voided stays voided. What was kept so goes with the last of them.
+KNOWN = """
+lasting AS (
+    SELECT root_key FROM usage_eventrevision WHERE "timestamp" >= {end}
+     UNION
+    SELECT revision.root_key FROM usage_eventrevision AS revision
+      JOIN usage_eventkey AS root ON root.key = revision.root_key WHERE root."timestamp" >= {end}
+), known AS (
+    SELECT root_key AS key FROM lasting
+     UNION
+    SELECT revision.key FROM usage_eventrevision AS revision JOIN lasting USING (root_key)
+)
 """
-FORGET_CORRECTIONS = """
-WITH voided AS (DELETE FROM usage_voidedevent WHERE "timestamp" >= {start} AND "timestamp" < {end})
-DELETE FROM usage_backfilledreading WHERE "timestamp" >= {start} AND "timestamp" < {end}
+FORGET_KEYS = f"""
+WITH {KNOWN}
+DELETE FROM usage_eventkey AS gone
+ WHERE "timestamp" < {{end}} AND customer_id IS NOT NULL
+   AND NOT EXISTS (SELECT FROM known WHERE known.key = gone.key)
 """
+FORGET_CORRECTIONS = f"""
+WITH {KNOWN}, voided AS (
+    DELETE FROM usage_voidedevent AS gone
+     WHERE "timestamp" < {{end}} AND NOT EXISTS (SELECT FROM known WHERE known.key = gone.key)
+)
+DELETE FROM usage_backfilledreading WHERE "timestamp" >= {{start}} AND "timestamp" < {{end}}
+"""
+
+
+class StillNeeded(Exception):
+    """Somebody came to need the partition while its file was written."""
 
 
 def register_hold(name: str, hold: Hold) -> None:
@@ -136,6 +163,8 @@ def drop_old_partitions(*, now: datetime, retention_days: int) -> Done:
     for partition in droppable(cutoff_at(now, retention_days=retention_days)):
         try:
             drop(archive.archive_partition(partition), now=now)
+        except StillNeeded:
+            return Done(dropped)
         except (archive.ArchiveError, OperationalError, OSError) as error:
             # The newer ones wait: what is kept has to begin at one instant.
             log.exception("partition %s of %s can't be archived", partition.name, schema_name())
@@ -149,13 +178,16 @@ def drop(made: Archive, *, now: datetime) -> ArchivedPartition:
     """Let a partition go whose file was read back.
 
     Keys first, which takes longest and is in nobody's way: whoever sends such an event again is refused for
-    its age. Then the partition is locked against writers and compared with its file a last time. The parent
-    is locked for a moment only. Raises `ArchiveError` when something has changed since the file was written,
-    `OperationalError` when the lock can't be had.
+    its age. Then it is retention's turn, as if it were a correction: backfills that were asked for meanwhile are
+    seen, and later ones see what is archived. The partition is locked against writers and compared with its file
+    a last time. The parent is locked for a moment only. Raises `StillNeeded`, `ArchiveError` when something has
+    changed since the file was written, `OperationalError` when a lock can't be had.
     """
     partition = made.partition
     with connection.cursor() as cursor:
         cursor.execute(archive.filled(FORGET_KEYS, partition))
+        turn.take_turn()
+        refuse_needed(partition, now=now)
         cursor.execute(sql.SQL("LOCK TABLE {} IN SHARE MODE").format(sql.Identifier(partition.name)))
         cursor.execute("LOCK TABLE usage_voidedevent, usage_backfilledreading IN SHARE MODE")
         if archive.fingerprint(partition) != made.fingerprint:
@@ -176,18 +208,29 @@ def drop(made: Archive, *, now: datetime) -> ArchivedPartition:
     return record
 
 
+def refuse_needed(partition: Partition, *, now: datetime) -> None:
+    """By the limit and the holds of this moment. Raises `StillNeeded`."""
+    days = retention_days()
+    if days is None or partition.end > cutoff_at(now, retention_days=days).at:
+        raise StillNeeded
+
+
 def drop_table(partition: Partition) -> None:
     """Dropping a partition locks its parent alone. While that is waited for all writers wait as well, so it is
     waited for shortly, and a few times.
+
+    Batches that are under way are waited for first, and later ones wait for the commit: each asks, if it has to,
+    which events are kept, and what it was told must be true until its end.
     """
     for attempt in range(1, LOCK_ATTEMPTS + 1):
         try:
             with transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
+                turn.take_turn_alone()
                 cursor.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(partition.name)))
             return
         except OperationalError as error:
-            if attempt == LOCK_ATTEMPTS or not isinstance(error.__cause__, LockNotAvailable):
+            if attempt == LOCK_ATTEMPTS or not isinstance(error.__cause__, PASSING):
                 raise
             time.sleep(PAUSE_SECONDS)
 

@@ -43,6 +43,17 @@ def conflict(index: int, event_id: str) -> Verdict:
     )
 
 
+def archived(index: int, event_id: str) -> Verdict:
+    return Verdict(
+        index,
+        event_id,
+        "quarantined",
+        str(Reason.EVENTS_ARCHIVED.value),
+        f"/events/{index}/timestamp",
+        "It waited until the events of its time were archived, and can't be counted any more; it is kept.",
+    )
+
+
 def quarantined(event: ParsedEvent, reason: Reason) -> Verdict:
     field, message = QUARANTINE[reason]
     return Verdict(

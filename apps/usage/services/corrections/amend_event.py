@@ -14,7 +14,7 @@ from apps.usage.services import ingest, rollups, store
 from apps.usage.services.careful import Reason, Uncountable, read_carefully
 from apps.usage.services.columns import Columns
 from apps.usage.services.corrections import totals, turn
-from apps.usage.services.corrections.facts import Kind, correct_event, given_reason
+from apps.usage.services.corrections.facts import Kind, correct_event, given_reason, refuse_archived
 from apps.usage.services.corrections.void_event import counting
 from apps.usage.services.memory import recall
 from apps.usage.services.reading import Row
@@ -33,8 +33,8 @@ def amend_event(
 
     The revision keeps the id and has an identity of its own: a client that sends the original again is told
     `duplicate`, since its content is still the one that is compared. It is measured by today's meters. Raises
-    what `void_event` raises, `Missing` customer_not_found, `Refused` nothing_changes and not_countable, and
-    `Invalid` for what ingestion would reject.
+    what `void_event` raises (events_archived for the new time as well), `Missing` customer_not_found, `Refused`
+    nothing_changes and not_countable, and `Invalid` for what ingestion would reject.
     """
     assert changes.keys() <= set(CHANGEABLE)
     reason = given_reason(reason)
@@ -46,6 +46,7 @@ def amend_event(
     if after == before:
         raise Refused("nothing_changes", "The event is like that already.")
     row = row_of(parsed_revision(standing, after, now=now), version)
+    refuse_archived(instant_of(row.micros), param="/timestamp")
     correction = correct_event(
         kind=Kind.AMEND,
         standing=standing,

@@ -8,6 +8,7 @@ from apps.audit.services.record import record
 from apps.core.errors import Invalid, Missing, Refused
 from apps.customers.models import Customer
 from apps.usage.models import BackfillEvent, UsageBackfill
+from apps.usage.services.corrections import turn
 from apps.usage.services.corrections.facts import actor, given_reason, refuse_archived
 from apps.usage.services.validate import EARLIEST
 
@@ -38,7 +39,9 @@ def open_backfill(
         raise Invalid(
             "invalid_range", f"Nothing is taken from before {EARLIEST.isoformat()}.", param="/start"
         )
-    refuse_archived(starts_at)
+    # Retention sees it, or it sees what is archived.
+    turn.take_turn()
+    refuse_archived(starts_at, param="/start")
     backfill = UsageBackfill.objects.create(
         mode=mode,
         customer=customer,

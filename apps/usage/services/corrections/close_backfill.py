@@ -15,7 +15,7 @@ from apps.usage.services import ingest, rollups, store
 from apps.usage.services.careful import CarefullyRead, read_carefully
 from apps.usage.services.corrections import held, totals, turn
 from apps.usage.services.corrections.backfills import Status, locked, refuse_unless, scope_of
-from apps.usage.services.corrections.facts import Kind, correct_range
+from apps.usage.services.corrections.facts import Kind, correct_range, refuse_archived
 from apps.usage.services.memory import Memory, recall
 from apps.usage.services.pack import bigints, execute, instants, integers, texts, uuids
 from apps.usage.services.reading import Row
@@ -59,7 +59,8 @@ def close_backfill(*, backfill: UsageBackfill, now: datetime) -> UsageBackfill:
 
     An id that counts already stays as it is: `duplicate` or `conflict`, also when it was reported while the
     backfill was open. An id that was voided counts again, as a revision. With `replace` what counts in the range
-    is voided, but for events that were sent again unchanged. Raises `Refused` not_open and range_too_large.
+    is voided, but for events that were sent again unchanged. Raises `Refused` not_open, range_too_large and
+    events_archived.
     """
     for _ in range(DEADLOCK_RETRIES):
         try:
@@ -77,6 +78,7 @@ def attempt(backfill: UsageBackfill, *, now: datetime) -> UsageBackfill:
     memory = recall(ingest.begin(), may_remember=False)
     backfill = locked(backfill)
     refuse_unless(backfill, Status.OPEN)
+    refuse_archived(backfill.starts_at)
     replaced = held.counting_in_range(backfill) if backfill.mode == UsageBackfill.Mode.REPLACE else {}
     revisions, settled = judge(backfill, replaced)
     correction = correct_range(

@@ -26,16 +26,17 @@ def given_reason(reason: str) -> str:
     return reason
 
 
-def refuse_archived(instant: datetime) -> None:
+def refuse_archived(instant: datetime, *, param: str = "") -> None:
     """Where events were archived and dropped only totals are left, and hours can't be read anew.
 
-    Raises `Refused` events_archived.
+    What a turn has let pass stays true until its end: retention takes turns as well. Raises `Refused` events_archived.
     """
     kept_from = ArchivedPartition.events_kept_from()
     if kept_from is not None and instant < kept_from:
         raise Refused(
             "events_archived",
             f"Events from before {kept_from:%Y-%m-%d} were archived; what counted then can't be corrected any more.",
+            param=param,
         )
 
 

@@ -4,7 +4,6 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
-from apps.usage.models import ArchivedPartition
 from apps.usage.services.imports.records import Record
 from apps.usage.services.imports.report import Line
 from apps.usage.services.ingest import ingest
@@ -29,9 +28,7 @@ class Taken:
 def take(records: list[Record], *, now: datetime, earliest_at: datetime | None) -> Taken:
     """Durable when it returns, unless it is called inside a transaction."""
     readable = [record for record in records if record.problem is None]
-    verdicts = ingest(
-        events=[record.event for record in readable], now=now, earliest=no_earlier_than(earliest_at)
-    )
+    verdicts = ingest(events=[record.event for record in readable], now=now, earliest=earliest_at)
     lines = [line_of(record, one) for record, one in zip(readable, verdicts, strict=True) if not is_fine(one)]
     lines += [
         Line(record.line, "", "rejected", record.problem.code, "", record.problem.message)
@@ -43,13 +40,6 @@ def take(records: list[Record], *, now: datetime, earliest_at: datetime | None) 
     return Taken(
         {name: counted[name] for name in COUNTERS.values()}, sorted(lines, key=lambda line: line.line)
     )
-
-
-def no_earlier_than(earliest_at: datetime | None) -> datetime | None:
-    """Repeats of archived events can't be told any more, so none of their time is taken."""
-    if earliest_at is None:
-        return None
-    return max(earliest_at, ArchivedPartition.events_kept_from() or earliest_at)
 
 
 def is_fine(verdict: Verdict) -> bool:

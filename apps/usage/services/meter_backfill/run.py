@@ -14,7 +14,7 @@ from psycopg.errors import DeadlockDetected
 
 from apps.catalog.models import Meter
 from apps.core import clock
-from apps.usage.models import EventShape, MeterBackfill
+from apps.usage.models import ArchivedPartition, EventShape, MeterBackfill
 from apps.usage.services.corrections import turn
 from apps.usage.services.memory import Memory
 from apps.usage.services.meter_backfill import readings, scan
@@ -26,6 +26,9 @@ CHUNK = 5_000
 # A job that has not stepped for so long has lost its worker.
 STALE = timedelta(minutes=2)
 DEADLOCK_RETRIES = 3
+ARCHIVED = (
+    "Events of its range were archived before it had read them. What it has read counts; the rest is missing."
+)
 CHANGED = "What the meter measures was changed meanwhile; start another backfill."
 
 
@@ -99,6 +102,9 @@ def step(
     if locked.meter.definition_version != locked.definition_version:
         end(locked, Status.CANCELLED, error=CHANGED)
         return locked
+    if is_archived(locked):
+        end(locked, Status.FAILED, error=ARCHIVED)
+        return locked
     if found.is_last:
         end(locked, Status.DONE)
         return locked
@@ -110,6 +116,12 @@ def step(
     locked.stepped_at = clock.real_now()
     locked.save()
     return locked
+
+
+def is_archived(backfill: MeterBackfill) -> bool:
+    """Whether events of its range are gone, which retention should have waited for."""
+    kept_from = ArchivedPartition.events_kept_from()
+    return kept_from is not None and (backfill.starts_at is None or backfill.starts_at < kept_from)
 
 
 def end(backfill: MeterBackfill, status: str, *, error: str = "") -> None:

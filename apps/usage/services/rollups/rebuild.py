@@ -11,13 +11,14 @@ from datetime import datetime
 from django.db import transaction
 
 from apps.catalog.models import Meter
+from apps.usage.selectors.kept import require_events
 from apps.usage.services.memory import ADDITIVE
 from apps.usage.services.pack import bigints, execute, instants
 from apps.usage.services.rollups import mark
 from apps.usage.services.rollups import rebuild_sql as sql
 from apps.usage.services.rollups.buckets import BucketKey, key_columns
 from apps.usage.services.rollups.kinds import ORDER
-from apps.usage.services.validate import micros_of
+from apps.usage.services.validate import instant_of, micros_of
 
 # Customer, meter, start of the hour.
 Bucket = tuple[int, int, datetime]
@@ -73,7 +74,13 @@ def locked(statement: str, asked: list[Bucket]) -> list[BucketKey]:
 
 
 def rebuild_hours(keys: Iterable[BucketKey], *, has_values: bool = False) -> None:
-    """From the readings. The rows are locked by the caller; those without readings are deleted."""
+    """From the readings. The rows are locked by the caller; those without readings are deleted.
+
+    Raises `EventsArchived` where not all of the readings are left.
+    """
+    keys = list(keys)
+    if keys:
+        require_events(instant_of(min(bucket for _, _, bucket, _ in keys)))
     run(sql.HOURS, keys, sql.HOUR_VALUES if has_values else ())
 
 
