@@ -280,6 +280,29 @@ def test_is_not_reverted_under_what_builds_on_it(reported: Customer) -> None:
     assert_totals_equal_what_counts()
 
 
+def test_is_not_reverted_where_it_would_bring_back_what_was_voided_since(reported: Customer) -> None:
+    target = opened("replace")
+    stage(target, used("e1", 5), used("e2", 6))
+    close(target)
+    void_event(event_id="e1", reason="A test of theirs", now=NOW)
+    with nothing_changes_in("acme"), pytest.raises(Refused, match="voided since: 'e1'") as refused:
+        revert(target)
+    assert refused.value.code == "corrected_since"
+
+
+def test_is_not_reverted_where_another_backfill_s_event_was_voided_since(reported: Customer) -> None:
+    first, second = opened("replace"), opened()
+    close(first)
+    stage(second, used("e1", 5))
+    close(second)
+    void_event(event_id="e1", reason="A test of theirs", now=NOW)
+    with nothing_changes_in("acme"), pytest.raises(Refused, match="'e1'"):
+        revert(first)
+    revert(second)
+    with nothing_changes_in("acme"), pytest.raises(Refused, match="'e1'"):
+        revert(first)
+
+
 def test_discarded_it_is_gone(reported: Customer) -> None:
     target = opened()
     stage(target, used("b1", 8))

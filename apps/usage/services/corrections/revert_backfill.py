@@ -33,6 +33,17 @@ SELECT count(*) FROM usage_voidedevent AS voided
  WHERE voided.correction_id = %(closing)s AND later.correction_id <> %(closing)s AND later.key <> voided.key
    AND NOT EXISTS (SELECT FROM usage_voidedevent AS gone WHERE gone.key = later.key)
 """
+# Ids that would count again by an event that it voided, though somebody voided them since.
+TAKEN_BACK = """
+SELECT DISTINCT voided.event_id FROM usage_voidedevent AS voided
+  LEFT JOIN usage_eventrevision AS own ON own.key = voided.key
+  JOIN usage_eventrevision AS later ON later.root_key = coalesce(own.root_key, voided.key)
+   AND later.revision > coalesce(own.revision, 0)
+  JOIN usage_voidedevent AS gone ON gone.key = later.key
+  JOIN usage_usagecorrection AS correction ON correction.id = gone.correction_id
+ WHERE voided.correction_id = %s AND correction.kind = 'void' ORDER BY 1 LIMIT %s
+"""
+NAMED = 5
 VOID = """
 INSERT INTO usage_voidedevent (customer_id, "timestamp", event_id, shape_id, key, voided_at, correction_id)
 SELECT accepted_customer_id, "timestamp", event_id, accepted_shape_id, accepted_key, %s, %s
@@ -46,7 +57,8 @@ def revert_backfill(*, backfill: UsageBackfill, reason: str, now: datetime) -> U
     """Undo exactly what closing did. Its events and their ids stay: to report them again, open another backfill.
 
     Raises `Refused` not_closed; corrected_since when some of its events were amended or replaced, or ids that it
-    voided count again: those corrections come first.
+    voided count again: those corrections come first. Also when ids that it voided would count again though somebody
+    has voided them since.
     """
     reason = given_reason(reason)
     for _ in range(DEADLOCK_RETRIES):
@@ -90,9 +102,18 @@ def refuse_corrected(backfill: UsageBackfill, closing: UsageCorrection) -> None:
         superseded = cursor.fetchone()[0]
         cursor.execute(TAKEN, {"closing": closing.pk})
         taken = cursor.fetchone()[0]
+        cursor.execute(TAKEN_BACK, [closing.pk, NAMED + 1])
+        taken_back = [event_id for (event_id,) in cursor.fetchall()]
     if superseded or taken:
         raise Refused(
             "corrected_since",
             f"{superseded + taken:,} of its events were amended, replaced or reported anew since it was closed;"
             " take those corrections back first.",
+        )
+    if taken_back:
+        named = ", ".join(map(repr, taken_back[:NAMED])) + (" and more" if len(taken_back) > NAMED else "")
+        raise Refused(
+            "corrected_since",
+            f"Reverted, it would let events count again that were voided since: {named}. Void or report anew what is"
+            " wrong in its place.",
         )
