@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
+from django.db import OperationalError, connection
+from psycopg.errors import DeadlockDetected
 
 from apps.catalog.models import Meter
 from apps.catalog.services import meters
@@ -15,7 +16,7 @@ from apps.core.errors import Refused
 from apps.customers.models import Customer
 from apps.tenants.models import Tenant
 from apps.usage import tasks
-from apps.usage.models import BackfilledReading, MeterBackfill
+from apps.usage.models import BackfilledReading, DimensionSet, MeterBackfill, RollupHour
 from apps.usage.services.corrections.amend_event import amend_event
 from apps.usage.services.corrections.void_event import void_event
 from apps.usage.services.meter_backfill import readings, run
@@ -260,6 +261,32 @@ def test_an_archived_meter_reads_nothing(tenant_with_past: Customer) -> None:
     with pytest.raises(Refused) as refused:
         request_backfill(meter=meter, now=NOW)
     assert refused.value.code == "meter_archived"
+
+
+def test_what_a_deadlock_undoes_is_not_remembered(
+    fresh_database: str, in_acme: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the second attempt would count for dimension sets that are not there."""
+    make_customer("chat")
+    make_meter("first", value_property="tokens")
+    report(an_event("e1", properties={"tokens": 5, "region": "eu"}), now=NOW)
+    younger = kind("younger", "sum", dimensions=["region"])
+    asked = request_backfill(meter=younger, now=NOW)
+    store, calls = readings.store, []
+
+    def dies_once(*given: Any) -> int:
+        added = store(*given)
+        calls.append(added)
+        if len(calls) == 1:
+            raise OperationalError("deadlock detected") from DeadlockDetected()
+        return added
+
+    monkeypatch.setattr(readings, "store", dies_once)
+    done = run.run_backfill(backfill_id=asked.pk, now=NOW)
+    assert (done.status, calls) == ("done", [1, 1])
+    total = RollupHour.objects.get(meter_id=younger.pk)
+    assert DimensionSet.objects.get(pk=total.dimension_set_id).values == {"region": "eu"}
+    assert total.quantity == 5
 
 
 def test_a_lost_worker_is_replaced(tenant_with_past: Customer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.db import transaction
+
 from apps.catalog.definitions import measurement_of
 from apps.catalog.models import Meter
 from apps.usage.services import rollups
@@ -79,7 +81,8 @@ def store(meter: Meter, decided: Decided, memory: Memory) -> int:
     if not decided.read:
         return 0
     sets = number_dimensions({reading.dimensions for _, reading in decided.read}, memory)
-    memory.dimension_sets |= sets
+    # Not before: after a deadlock the numbers of sets that were made with it would be of none.
+    transaction.on_commit(lambda: memory.learn({}, sets))
     new = insert(meter, decided.read, sets)
     shapes = {set_id: shape_of(meter, set_id) for set_id in sets.values()}
     rollups.add(
