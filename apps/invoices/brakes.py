@@ -95,7 +95,7 @@ def usage_gone(invoice: Invoice, lines: list[InvoiceLine]) -> Iterator[Tripped]:
     for line in lines:
         if line.kind == Kind.USAGE and line.price.meter_id is not None:
             used[line.price.meter_id] = max(
-                used.get(line.price.meter_id, Decimal(0)), abs(line.quantity or 0)
+                used.get(line.price.meter_id, Decimal(0)), abs(line.quantity or Decimal(0))
             )
     quiet = [meter_id for meter_id, quantity in used.items() if not quantity]
     if not quiet:

@@ -294,7 +294,7 @@ class InvoiceActions(FactAdmin):
 
 
 def in_the_way(invoice: Invoice) -> dict[str, Any]:
-    if invoice.status == Status.VOID:
+    if invoice.status not in OFFERED["void"]:
         return {}
     names = ", ".join(str(one) for one in resting_on(invoice))
     return {"Void these first": names} if names else {}

@@ -4,7 +4,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -28,7 +29,7 @@ class LineEventsPages(FactAdmin):
         own = [path("<int:invoice_id>/lines/<int:position>/", view, name="invoices_invoice_line_events")]
         return [*own, *super().get_urls()]
 
-    def line_events(self, request: HttpRequest, invoice_id: int, position: int) -> HttpResponse:
+    def line_events(self, request: HttpRequest, invoice_id: int, position: int) -> HttpResponseBase:
         if not request.user.has_perms(["invoices.view_invoice", "usage.view_usageevent"]):
             raise PermissionDenied
         lines = InvoiceLine.objects.select_related(

@@ -67,7 +67,7 @@ def take_back_uncollectible(*, invoice: Invoice, reason: str, now: datetime) -> 
     )
 
 
-def held_in(invoice: Invoice, states: tuple[Status, ...], code: str) -> Invoice:
+def held_in(invoice: Invoice, states: tuple[Invoice.Status, ...], code: str) -> Invoice:
     """The invoice, locked, when it is in one of the states. Raises `Refused` with the code."""
     held = hold(invoice).invoice
     if held.status not in states:
@@ -78,7 +78,7 @@ def held_in(invoice: Invoice, states: tuple[Status, ...], code: str) -> Invoice:
 
 def change(
     held: Invoice,
-    status: Status,
+    status: Invoice.Status,
     *,
     action: str,
     reason: str,
