@@ -24,7 +24,9 @@ __all__ = [
     "compile_measurement",
     "dimension_text",
     "fits",
+    "is_structure",
     "parse_expression",
+    "whole_text",
 ]
 
 # As many characters as a dimension's value has at most.
@@ -98,12 +100,21 @@ def fits(number: Decimal) -> bool:
 
 def dimension_text(value: object) -> str:
     """Dimension values are text; what is absent is the empty text. Structures have no business being grouped by."""
+    return "" if is_structure(value) else whole_text(value)[:MAX_DIMENSION]
+
+
+def whole_text(value: object) -> str:
+    """The text of a value that is no structure, by which a unique count tells values apart."""
     if type(value) is str:
-        return value[:MAX_DIMENSION]
-    if value is None or isinstance(value, dict | list):
+        return value
+    if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Decimal):
-        return format(value, "f")[:MAX_DIMENSION]
-    return str(value)[:MAX_DIMENSION]
+        return format(value, "f")
+    return str(value)
+
+
+def is_structure(value: object) -> bool:
+    return isinstance(value, dict | list)

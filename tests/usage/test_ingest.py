@@ -1,12 +1,16 @@
 """Ingestion: a verdict for each event, and nothing accepted is lost or counted twice."""
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
+from apps.catalog.models import Meter
 from apps.customers.models import Customer
 from apps.tenants.models import Tenant
 from apps.usage.models import DayPart, QuarantinedEvent, RollupHour, UniqueDay, UsageEvent
+from apps.usage.selectors import quantities
 from tests.harness.clients import Api
 from tests.harness.evidence import nothing_changes_in
 from tests.harness.factories import an_event, make_customer, make_meter, report
@@ -242,8 +246,30 @@ def test_a_unique_count_tells_texts_and_numbers_apart_by_their_text(
     """Outside of a transaction, where what the first batch looked like is remembered."""
     make_customer()
     make_meter("users", event_name="visit", aggregation="unique_count", value_property="user")
-    users = ["a", "b", 5, "5", "x" * 300, "x" * 255, True, "a"]
+    long_ones = ["x" * 255, "x" * 255 + "y", "x" * 255 + "z", "é" * 300]
+    users = ["a", "b", 5, "5", *long_ones, True, "a", Decimal("0.50"), "0.50"]
     for number, user in enumerate([*users, *reversed(users)]):
         verdicts = report(an_event(f"v{number}", event="visit", properties={"user": user}))
         assert [one.status for one in verdicts] == ["accepted"]
-    assert len(set(UniqueDay.objects.values_list("value_hash"))) == len({"a", "b", "5", "x" * 255, "true"})
+    assert len(set(UniqueDay.objects.values_list("value_hash"))) == 5 + len(long_ones)
+    assert_rollups_equal_events()
+    # By the events themselves as by the totals.
+    customer, meter = Customer.objects.get(), Meter.objects.get()
+    at = datetime(2026, 1, 15, 10, tzinfo=UTC)
+    for start in (at, at - timedelta(microseconds=1)):
+        for end in (at + timedelta(hours=1), at + timedelta(microseconds=1)):
+            used = quantities(customer_id=customer.pk, meter_ids=[meter.pk], start=start, end=end)
+            assert used[meter.pk].quantity == 5 + len(long_ones)
+
+
+@pytest.mark.parametrize("user", [{}, [], {"id": "u1"}, ["u1"]])
+def test_a_structure_is_no_value_that_could_be_counted(chat: Customer, acme_api: Api, user: Any) -> None:
+    make_meter("users", event_name="visit", aggregation="unique_count", value_property="user")
+    answer = acme_api.report(
+        an_event("odd", event="visit", properties={"user": user}),
+        an_event("good", event="visit", properties={"user": "u1"}),
+    )
+    assert (answer["accepted"], answer["rejected"]) == (1, 1)
+    [result] = [one for one in answer["results"] if one["id"] == "odd"]
+    assert (result["code"], result["param"]) == ("invalid_value", "/events/0/properties/user")
+    assert "user" in result["message"]

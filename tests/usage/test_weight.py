@@ -1,4 +1,4 @@
-"""What a body is said to take is what it takes and not much more, for events as they are and for the worst there are."""
+"""What a body is said to take is what it takes and not much more, for usual events as for the worst there are."""
 
 import json
 import tracemalloc

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 
 from apps.catalog.admin.filter_lines import filters_in, line_of
 from apps.catalog.admin.meter_words import Aggregation
-from apps.catalog.measure import Measurement, compile_measurement, dimension_text, fits
+from apps.catalog.measure import Measurement, compile_measurement, dimension_text, fits, is_structure
 from apps.catalog.services.meter_fields import problems_of_value
 from apps.core.admin.display import quantity_text
 from apps.core.text import is_storable
@@ -99,6 +99,10 @@ def reading(measurement: Measurement, properties: Mapping[str, Any]) -> str:
         return "1"
     if measurement.aggregation == Aggregation.UNIQUE_COUNT:
         value = properties.get(measurement.value_property)
+        if is_structure(value):
+            raise ValueError(
+                f"{measurement.value_property} holds no single value: such an event is rejected."
+            )
         return "" if value is None else f"“{dimension_text(value)}”"
     values = {name: number(name, properties.get(name)) for name in measurement.operands}
     if measurement.expression is None:

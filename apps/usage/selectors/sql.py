@@ -20,5 +20,5 @@ EVENT_OF_READING = (
     " AND event.event_id = reading.event_id AND event.shape_id = reading.shape_id"
     " JOIN usage_eventshape AS shape ON shape.id = event.shape_id"
 )
-# What a unique count keeps of a value. Not MD5, which a customer could make collide.
-VALUE_HASH = "encode(substring(sha256(convert_to(left(reading.value, 255), 'UTF8')) FOR 16), 'hex')::uuid"
+# What a unique count keeps of a value, of any length. Not MD5, which a customer could make collide.
+VALUE_HASH = "encode(substring(sha256(convert_to(reading.value, 'UTF8')) FOR 16), 'hex')::uuid"

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from apps.catalog.measure import Measurement, dimension_text, fits
+from apps.catalog.measure import Measurement, dimension_text, fits, is_structure, whole_text
 from apps.catalog.models import Meter
-from apps.usage.services.validate import Rejection, metered_value
+from apps.usage.services.validate import Rejection, metered_value, pointer
 
 __all__ = ["Reading", "dimension_text", "readings_of"]
 
@@ -23,7 +23,7 @@ class Reading:
 
 
 def readings_of(properties: dict[str, Any], measurements: list[Measurement]) -> list[Reading]:
-    """Raises `Rejection` when a metered property holds no number.
+    """Raises `Rejection` when a metered property holds no number, or one whose values are counted no single value.
 
     A meter whose property is absent, or whose filters don't hold, reads nothing. Values are looked at whether
     the filters hold or not: what is malformed must not depend on what else an event says.
@@ -42,8 +42,7 @@ def value_of(properties: dict[str, Any], measurement: Measurement) -> Decimal | 
         return ONE
     name = measurement.value_property
     if measurement.aggregation == Meter.Aggregation.UNIQUE_COUNT:
-        text = properties.get(name)
-        return None if text is None else dimension_text(text)
+        return counted_text(properties.get(name), name)
     if measurement.expression is None:
         return metered_value(properties.get(name), name)
     operands = {name: metered_value(properties.get(name), name) for name in measurement.operands}
@@ -58,3 +57,14 @@ def value_of(properties: dict[str, Any], measurement: Measurement) -> Decimal | 
             " 18 decimals.",
         )
     return value
+
+
+def counted_text(value: Any, name: str) -> str | None:
+    """The whole text, however long: values that begin alike are different."""
+    if is_structure(value):
+        raise Rejection(
+            "invalid_value",
+            f"/properties/{pointer(name)}",
+            f"Different values of {name} are counted: send a text, a number or a truth value.",
+        )
+    return None if value is None else whole_text(value)

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from apps.catalog.measure import MAX_DIMENSION
 from apps.usage.identity import content_of
 from apps.usage.services.memory import KnownShape, Memory, Shape, ShapeReading
 from apps.usage.services.validate import (
@@ -144,7 +143,7 @@ def read_value(reading: ShapeReading, properties: dict[str, Any]) -> int | Decim
     value = properties[reading.name]
     if reading.is_text:
         # Another value is told apart by its text, which the careful way stores beside it.
-        if type(value) is not str or len(value) > MAX_DIMENSION:
+        if type(value) is not str:
             raise Unusual
         return value
     number = metered_value(value, reading.name)

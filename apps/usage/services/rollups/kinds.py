@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from apps.catalog.measure import dimension_text
+from apps.catalog.measure import whole_text
 from apps.catalog.models import Meter
 from apps.usage.services.memory import ADDITIVE
 from apps.usage.services.reading import Row
@@ -38,7 +38,7 @@ class Readings:
                     continue
                 key = (row.customer_id, reading.meter_id, hour, reading.dimension_set_id)
                 if reading.is_text:
-                    self.texts.setdefault(key, []).append(dimension_text(value))
+                    self.texts.setdefault(key, []).append(whole_text(value))
                 elif not isinstance(value, str):
                     found = self.numbers.setdefault(reading.aggregation, {})
                     found.setdefault(key, []).append((row.micros, value))
