@@ -12,6 +12,7 @@ from datetime import datetime
 from apps.subscriptions.models import Subscription, SubscriptionPhase
 from apps.subscriptions.periods import Period
 from apps.subscriptions.selectors import active_subscriptions
+from apps.subscriptions.timeline import PAUSED, TRIAL_ALL, Timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,34 +36,43 @@ def stretches_of(*, starts: Sequence[datetime], end: datetime, at_most: int) -> 
     counted = len(subscriptions) if len(subscriptions) < at_most else active.count()
     phases: dict[int, list[SubscriptionPhase]] = {}
     rows = SubscriptionPhase.objects.filter(subscription__in=oldest.values("pk"))
-    for phase in rows.order_by("subscription_id", "starts_at"):
+    for phase in rows.select_related("plan_version").order_by("subscription_id", "starts_at"):
         phases.setdefault(phase.subscription_id, []).append(phase)
-    found = [
-        stretch
-        for subscription in subscriptions
-        for period in periods_in(subscription, first, end)
-        for stretch in cut(subscription.customer_id, phases.get(subscription.pk, []), period, starts)
-        if stretch.end > first
-    ]
+    found = []
+    for subscription in subscriptions:
+        timeline = subscription.timeline(phases.get(subscription.pk, []))
+        for period in periods_in(subscription, timeline, first, end):
+            found += [
+                stretch
+                for stretch in cut(subscription.customer_id, timeline, period, starts)
+                if stretch.end > first
+            ]
     return found, counted
 
 
-def periods_in(subscription: Subscription, first: datetime, end: datetime) -> Iterator[Period]:
+def periods_in(
+    subscription: Subscription, timeline: Timeline, first: datetime, end: datetime
+) -> Iterator[Period]:
     """Billing periods that overlap `[first, end)`, each cut off at `end`."""
     instant = max(first, subscription.started_at)
-    while instant < end:
-        full = subscription.schedule.full_period_at(instant)
-        yield Period(max(full.start, subscription.started_at), min(full.end, end))
-        instant = full.end
+    until = end if subscription.ends_at is None else min(end, subscription.ends_at)
+    while instant < until:
+        period = timeline.cycle_at(instant)
+        yield Period(period.start, min(period.end, until))
+        instant = period.end
 
 
 def cut(
-    customer_id: int, phases: list[SubscriptionPhase], period: Period, starts: Sequence[datetime]
+    customer_id: int, timeline: Timeline, period: Period, starts: Sequence[datetime]
 ) -> Iterator[Stretch]:
-    for phase in phases:
-        start = max(phase.starts_at, period.start)
-        end = period.end if phase.ends_at is None else min(phase.ends_at, period.end)
-        if start < end:
-            marks = [start, *sorted({mark for mark in starts if start < mark < end}), end]
+    """Usage that is paused or free accrues nothing."""
+    for stage in timeline.usage_stages(period):
+        assert stage.end is not None
+        if stage.treatment not in (PAUSED, TRIAL_ALL):
+            marks = [
+                stage.start,
+                *sorted({one for one in starts if stage.start < one < stage.end}),
+                stage.end,
+            ]
             pieces = tuple(Period(marks[index], marks[index + 1]) for index in range(len(marks) - 1))
-            yield Stretch(customer_id, phase.plan_version_id, start, end, pieces)
+            yield Stretch(customer_id, stage.version_id, stage.start, stage.end, pieces)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import Exists, F, Min, OuterRef, QuerySet, Sum
+from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet, Sum
 
 from apps.catalog.models import Price
 from apps.core.errors import Missing
@@ -74,23 +74,28 @@ def billed_usage_of(*, subscription: Subscription, before: datetime) -> list[Bil
 
 
 def billed_fees_of(
-    *, subscription: Subscription, period: Period
+    *, subscription: Subscription, cycle: Period, fee_period: Period
 ) -> tuple[dict[int, Decimal], dict[int, Price]]:
-    """Fees at the start that were billed for `period` by other invoices: amounts by price, and the prices.
+    """Fees at the start that invoices before that of `cycle` billed for a fee period: amounts by price, and the prices.
 
-    Lines on drafts count: they will be issued.
+    Lines on drafts count: they will be issued. Later invoices do not, so that a draft that is computed again after
+    them says the same. A line belongs to the fee period in which it begins.
     """
+    is_before = Q(invoice__kind=Invoice.Kind.CYCLE, invoice__period_start__lt=cycle.start) | Q(
+        invoice__kind=Invoice.Kind.OPENING, invoice__period_start__lt=cycle.end
+    )
     lines = (
         InvoiceLine.objects.filter(
+            is_before,
             invoice__subscription=subscription,
             price__billing_timing=Price.Timing.ADVANCE,
-            period_start__gte=period.start,
-            period_end__lte=period.end,
+            period_start__gte=fee_period.start,
+            period_start__lt=fee_period.end,
         )
         .exclude(invoice__status=Invoice.Status.VOID)
-        .exclude(invoice__kind=Invoice.Kind.CYCLE, invoice__period_start=period.start)
         .select_related("price__plan_version", "price__meter")
         .prefetch_related("price__tiers")
+        .order_by("invoice_id", "position")
     )
     amounts: dict[int, Decimal] = {}
     prices: dict[int, Price] = {}

@@ -52,6 +52,7 @@ def meters_billed_since(
     """The meters that running subscriptions of a customer bill at `since` or later, by any phase of theirs."""
     phases = SubscriptionPhase.objects.filter(
         Q(ends_at__isnull=True) | Q(ends_at__gt=since),
+        Q(subscription__ends_at__isnull=True) | Q(subscription__ends_at__gt=since),
         subscription__customer=customer,
         subscription__status=Subscription.Status.ACTIVE,
     )

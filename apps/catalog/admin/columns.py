@@ -12,10 +12,11 @@ from typing import Any
 
 from apps.catalog.definitions import in_order
 from apps.catalog.models import PlanVersion, Price, PriceTier
+from apps.catalog.models.plan import TERMS
 from apps.catalog.services.plans import NewPrice
 from apps.rating import plain
 
-PLACE = ("plan", "plan_name", "version", "status", "negotiated", "currency", "price_book")
+PLACE = ("plan", "plan_name", "version", "status", "negotiated", "currency", "price_book", *TERMS)
 PLAIN = (
     "flat_amount", "unit_amount", "package_size", "rate", "fixed_amount", "multiplier", "quantity_included",
     "events_included", "amount_included", "discount_percent", "discount_amount", "minimum_amount", "maximum_amount",
@@ -25,12 +26,14 @@ COMMITMENT = (
     "commitment_amount", "commitment_quantity", "commitment_true_up", "commitment_overage_factor",
 )  # fmt: skip
 DEFINITION = (
-    "code", "name", "model", "meter", "billing_timing", "filters", "tiers", *PLAIN, "unit_amount_property",
+    "code", "name", "model", "meter", "billing_timing", "is_per_seat", "filters", "tiers", *PLAIN,
+    "unit_amount_property",
     "first_tier_flat_at_zero", *CONVERT, *COMMITMENT,
 )  # fmt: skip
 COLUMNS = (*PLACE, *DEFINITION)
 NEEDED = ("plan", "code", "model")
 
+NUMBERS = frozenset({"interval_count", "usage_interval_count", "trial_days"})
 TIER_WORDS = {"unit_amount": "per unit", "rate": "rate", "flat_amount": "flat"}
 TIER = re.compile(r"(?:up to\s+(?P<bound>\S+)|beyond)\s*:\s*(?P<parts>.+)", re.IGNORECASE | re.DOTALL)
 TIER_PART = re.compile(r"(?P<number>\S+)\s+(?P<word>per unit|rate|flat)", re.IGNORECASE)
@@ -55,6 +58,7 @@ def row_of(price: Price, version: PlanVersion) -> dict[str, str]:
         "negotiated": YES if version.is_negotiated else "",
         "currency": version.currency,
         "price_book": version.price_book.code if version.price_book else "",
+        **{name: cell(getattr(version, name)) for name in TERMS},
         **definition_row(price),
     }
 
@@ -68,6 +72,7 @@ def definition_row(price: Price) -> dict[str, str]:
         "model": price.model,
         "meter": price.meter.code if price.meter else "",
         "billing_timing": price.billing_timing,
+        "is_per_seat": YES if price.is_per_seat else "",
         "filters": filters_text({one.dimension: one.values for one in price.filters.all()}),
         "tiers": "; ".join(tier_text(tier) for tier in in_order(price.tiers.all())),
         **{name: cell(getattr(price, name)) for name in PLAIN},
@@ -151,8 +156,28 @@ def new_price(row: Mapping[str, str]) -> NewPrice:
         billing_timing=row.get("billing_timing") or Price.Timing.ARREARS,
         unit_amount_property=row.get("unit_amount_property", ""),
         filters=read_filters(row.get("filters", "")),
+        is_per_seat=flag(row, "is_per_seat", default=False),
         more=more,
     )
+
+
+def read_terms(row: Mapping[str, str]) -> dict[str, Any]:
+    """Those that the file has a column for; an empty cell means the default. Raises `UnreadableRow`."""
+    terms: dict[str, Any] = {}
+    for name in TERMS:
+        if name not in row:
+            continue
+        field: Any = PlanVersion._meta.get_field(name)
+        text = row[name]
+        if not text:
+            terms[name] = field.get_default()
+        elif name in NUMBERS:
+            if not (text.isdecimal() and len(text) < 5):
+                raise UnreadableRow(f"{name}: write a whole number, or leave it empty.")
+            terms[name] = int(text)
+        else:
+            terms[name] = text.lower()
+    return terms
 
 
 def flag(row: Mapping[str, str], name: str, *, default: bool) -> bool:

@@ -64,7 +64,11 @@ class PlanVersionAdmin(PriceTransferAdmin):
     search_fields = ("plan__name", "plan__code")
     search_help_text = "Plan"
     ordering = ("-id",)
-    fields = (("plan", "number"), ("state", "published_at_shown"), ("offer", "currency"))
+    fields = (
+        ("plan", "number"), ("state", "published_at_shown"), ("offer", "currency"),
+        ("interval_unit", "interval_count"), ("usage_interval_unit", "usage_interval_count"),
+        ("proration",), ("trial_days", "trial_covers"),
+    )  # fmt: skip
     readonly_fields = ("plan", "number", "state", "published_at_shown", "offer")
     actions = None
     actions_detail = ("publish", "copy", "compare", "export_version", "archive", "discard")

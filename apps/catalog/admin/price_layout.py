@@ -10,6 +10,7 @@ AMOUNTS = ("discount_percent", "discount_amount", "minimum_amount", "maximum_amo
 # Which model asks for which of the columns that not every model has. The page hides the others.
 MODELS_OF: dict[str, tuple[Model, ...]] = {
     "flat_amount": (Model.FLAT,),
+    "is_per_seat": (Model.FLAT,),
     "billing_timing": (Model.FLAT,),
     "unit_amount": (Model.PER_UNIT, Model.PACKAGE),
     "package_size": (Model.PACKAGE,),
@@ -44,14 +45,14 @@ DEFAULTS = {
     "commitment_overage_factor": 1,
 }
 # Names, codes and places say nothing about what a price costs.
-SILENT = ("name", "code", "position", "meter", "billing_timing", "unit_amount_property")
+SILENT = ("name", "code", "position", "meter", "billing_timing", "unit_amount_property", "is_per_seat")
 FIELDSETS = (
     (None, {"fields": ("name", "code", "model", "meter", "billing_timing")}),
     (
         "Price",
         {
             "fields": (
-                "flat_amount", "package_size", "unit_amount", "rate", "fixed_amount", "multiplier",
+                "flat_amount", "is_per_seat", "package_size", "unit_amount", "rate", "fixed_amount", "multiplier",
                 "unit_amount_property",
             )
         },

@@ -5,15 +5,16 @@ from dataclasses import dataclass, field
 from django.core.exceptions import ValidationError
 
 from apps.audit.services.record import record
-from apps.catalog.admin.columns import NEEDED, UnreadableRow, new_price
+from apps.catalog.admin.columns import NEEDED, UnreadableRow, new_price, read_terms
 from apps.catalog.models import Plan, PlanVersion, Price, PriceBook
+from apps.catalog.models.plan import TERMS
 from apps.catalog.services import plans
 from apps.catalog.services.plans import NewPrice
 from apps.core.errors import Refused
 from apps.core.validators import code_validator, validate_currency
 
 # What the rows of one version have to agree on.
-SHARED = ("plan_name", "currency", "price_book", "negotiated")
+SHARED = ("plan_name", "currency", "price_book", "negotiated", *TERMS)
 
 
 @dataclass
@@ -62,6 +63,10 @@ def write(group: Group) -> tuple[PlanVersion, Former, list[Price]]:
     """Make or replace the draft. Returns it, what it was, and the prices that are gone. Raises `RowError`."""
     check_shared(group)
     prices = read_prices(group)
+    try:
+        terms = read_terms(group.rows[0][1])
+    except UnreadableRow as error:
+        raise RowError({group.rows[0][0]: [str(error)]}) from error
     plan = Plan.objects.filter(code=group.plan).first()
     version = find_version(plan, group)
     former = Former(version.currency, terms_of(version), by_code(version)) if version else Former()
@@ -73,15 +78,17 @@ def write(group: Group) -> tuple[PlanVersion, Former, list[Price]]:
     check_negotiated(group, version)
     try:
         if version is not None:
-            plans.replace_prices(version=version, currency=currency, prices=prices, price_book=book)
+            plans.replace_prices(version=version, currency=currency, prices=prices, price_book=book, **terms)
             version.refresh_from_db()
         elif plan is not None:
-            version = plans.draft_version(plan=plan, currency=currency, prices=prices, price_book=book)
+            version = plans.draft_version(
+                plan=plan, currency=currency, prices=prices, price_book=book, **terms
+            )
             record(action="plan_version.drafted", target=version, changes={"imported": len(prices)})
         else:
             name = group.shared("plan_name") or group.plan
             version = plans.create_plan(
-                code=group.plan, name=name, currency=currency, prices=prices, price_book=book
+                code=group.plan, name=name, currency=currency, prices=prices, price_book=book, **terms
             )
     except Refused as refused:
         raise RowError(by_rows(group, refused)) from refused
@@ -95,10 +102,21 @@ def find_version(plan: Plan | None, group: Group) -> PlanVersion | None:
     return plan.versions.select_related("price_book").filter(number=int(group.version)).first()
 
 
+TERM_NAMES = {
+    one.name: str(getattr(one, "verbose_name", one.name)).capitalize()
+    for one in PlanVersion._meta.get_fields()
+    if one.name in TERMS
+}
+
+
 def terms_of(version: PlanVersion) -> dict[str, str]:
     """What all prices of a version share. Two books may have one name, so the code stands beside it."""
     book = version.price_book
-    return {"Currency": version.currency, "Price book": f"{book} ({book.code})" if book else "General offer"}
+    return {
+        "Currency": version.currency,
+        "Price book": f"{book} ({book.code})" if book else "General offer",
+        **{name: str(getattr(version, one) or "") for one, name in TERM_NAMES.items()},
+    }
 
 
 def check_shared(group: Group) -> None:

@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from apps.catalog.definitions import definition_document
 from apps.catalog.models import Feature, Meter, Plan, PlanVersion, Price, PriceBook, Product
+from apps.catalog.models.plan import TERMS
 from apps.catalog.services.plans import NewPrice
 from apps.catalog.services.versions import Existing
 from apps.core.api.fields import NoUnknownFields, StepOutput, StrictSerializer
@@ -38,6 +39,8 @@ class PriceOutput(serializers.Serializer[Price]):
             "flat_amount": None,
             **definition_document(instance),
         }
+        if instance.is_per_seat:
+            document["is_per_seat"] = True
         if instance.unit_amount_property:
             document["unit_amount_property"] = instance.unit_amount_property
         return document
@@ -54,6 +57,9 @@ class PriceInput(serializers.Serializer[Any]):
     )
     billing_timing = serializers.ChoiceField(Price.Timing.choices, required=False)
     unit_amount_property = serializers.CharField(max_length=127, required=False)
+    is_per_seat = serializers.BooleanField(
+        required=False, help_text="A flat fee for each seat of the subscription."
+    )
     filters = serializers.DictField(
         child=serializers.ListField(child=serializers.CharField(max_length=255), allow_empty=False),
         required=False,
@@ -74,6 +80,7 @@ class PriceInput(serializers.Serializer[Any]):
             billing_timing=placed.get("billing_timing") or Price.Timing.ARREARS,
             unit_amount_property=placed.get("unit_amount_property") or "",
             filters=placed.get("filters") or {},
+            is_per_seat=placed.get("is_per_seat") or False,
             more=more,
         )
 
@@ -83,6 +90,17 @@ class PlanVersionInput(StrictSerializer):
         slug_field="code", queryset=PriceBook.objects.all(), required=False, allow_null=True
     )
     currency = serializers.CharField(max_length=3, default="USD", validators=[validate_currency])
+    interval_unit = serializers.ChoiceField(
+        PlanVersion.Unit.choices, required=False, help_text="Fees are asked for every so many of these."
+    )
+    interval_count = serializers.IntegerField(required=False, help_text="3 months are a quarter, 12 a year.")
+    usage_interval_unit = serializers.ChoiceField(
+        PlanVersion.Unit.choices, required=False, allow_blank=True, help_text="Empty: as the fees."
+    )
+    usage_interval_count = serializers.IntegerField(required=False, allow_null=True)
+    proration = serializers.ChoiceField(PlanVersion.Proration.choices, required=False)
+    trial_days = serializers.IntegerField(required=False)
+    trial_covers = serializers.ChoiceField(PlanVersion.TrialCovers.choices, required=False)
     prices = PriceInput(many=True)
 
 
@@ -125,6 +143,7 @@ class PlanVersionOutput(serializers.ModelSerializer[PlanVersion]):
             "currency",
             "price_book",
             "is_negotiated",
+            *TERMS,
             "prices",
             "created_at",
             "published_at",

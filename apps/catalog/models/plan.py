@@ -8,6 +8,14 @@ from apps.catalog.models.feature import Product
 from apps.core import clock
 from apps.core.validators import code_validator, validate_currency
 
+MAX_INTERVAL = 366
+MAX_TRIAL_DAYS = 730
+# What a version says beside its prices: when they are asked for, how shares are counted, what is free at first.
+TERMS = (
+    "interval_unit", "interval_count", "usage_interval_unit", "usage_interval_count", "proration", "trial_days",
+    "trial_covers",
+)  # fmt: skip
+
 
 class Plan(models.Model):
     code = models.CharField(max_length=63, unique=True, validators=[code_validator])
@@ -29,6 +37,19 @@ class PlanVersion(models.Model):
         PUBLISHED = "published", "Published"
         ARCHIVED = "archived", "Archived"
 
+    class Unit(models.TextChoices):
+        DAY = "day", "Days"
+        WEEK = "week", "Weeks"
+        MONTH = "month", "Months"
+
+    class Proration(models.TextChoices):
+        SECOND = "second", "By time"
+        DAY = "day", "In whole days"
+
+    class TrialCovers(models.TextChoices):
+        FEES = "fees", "Fees"
+        EVERYTHING = "everything", "Fees and usage"
+
     plan = models.ForeignKey(Plan, models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
     # None: the plan's general prices, for whoever no book fits.
@@ -37,6 +58,25 @@ class PlanVersion(models.Model):
     is_negotiated = models.BooleanField("negotiated", default=False)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.DRAFT, editable=False)
     currency = models.CharField(max_length=3, default="USD", validators=[validate_currency])
+    interval_unit = models.CharField("fees every", max_length=5, choices=Unit.choices, default=Unit.MONTH)
+    interval_count = models.PositiveSmallIntegerField(
+        "so many", default=1, help_text="3 months are a quarter, 12 a year."
+    )
+    # Empty: as the fees. Otherwise it divides their interval, so that a fee's period ends with a cycle.
+    usage_interval_unit = models.CharField(
+        "usage every", max_length=5, choices=Unit.choices, blank=True, help_text="Empty: as the fees."
+    )
+    usage_interval_count = models.PositiveSmallIntegerField("so many for usage", null=True, blank=True)
+    proration = models.CharField(
+        max_length=6,
+        choices=Proration.choices,
+        default=Proration.SECOND,
+        help_text="How a fee is shared when it is due for a part of its period.",
+    )
+    trial_days = models.PositiveSmallIntegerField(
+        default=0, help_text="Unless a subscription says otherwise."
+    )
+    trial_covers = models.CharField(max_length=10, choices=TrialCovers.choices, default=TrialCovers.FEES)
     created_at = models.DateTimeField(default=clock.now, editable=False)
     published_at = models.DateTimeField(null=True, editable=False)
 
@@ -52,6 +92,28 @@ class PlanVersion(models.Model):
                 condition=Q(status="draft", published_at__isnull=True)
                 | (~Q(status="draft") & Q(published_at__isnull=False)),
                 name="plan_version_published_at_fits_status",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    interval_unit__in=["day", "week", "month"],
+                    interval_count__gte=1,
+                    interval_count__lte=MAX_INTERVAL,
+                    proration__in=["second", "day"],
+                    trial_days__lte=MAX_TRIAL_DAYS,
+                    trial_covers__in=["fees", "everything"],
+                ),
+                name="plan_version_terms",
+            ),
+            models.CheckConstraint(
+                condition=Q(usage_interval_unit="", usage_interval_count__isnull=True)
+                | Q(
+                    usage_interval_unit__in=["day", "week", "month"],
+                    usage_interval_count__gte=1,
+                    usage_interval_count__lte=MAX_INTERVAL,
+                    usage_interval_count__isnull=False,
+                ),
+                name="plan_version_usage_interval",
+                violation_error_message="Usage every: give a unit and a number, or neither.",
             ),
         ]
 

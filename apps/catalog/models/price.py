@@ -68,6 +68,9 @@ class Price(models.Model):
     )
 
     flat_amount = optional_amount("The fee. Flat fee only.")
+    is_per_seat = models.BooleanField(
+        "per seat", default=False, help_text="The fee is for each seat of the subscription. Flat fee only."
+    )
     unit_amount = optional_amount("For one unit, or one package. 2.50 per million tokens is 0.0000025.")
     package_size = optional_quantity("Units in a package; a begun one counts in full.")
     rate = models.DecimalField(
@@ -167,6 +170,7 @@ class Price(models.Model):
                     & only_for(["percentage"], "rate", "fixed_amount", "events_included", "amount_included")
                     & only_for(["cost_plus"], "multiplier")
                     & (Q(model="dynamic") | Q(unit_amount_property=""))
+                    & (Q(model="flat") | Q(is_per_seat=False))
                     & (
                         ~Q(model="flat")
                         | Q(

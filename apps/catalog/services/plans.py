@@ -1,8 +1,6 @@
 """Make plans and draft their versions."""
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from decimal import Decimal
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -11,40 +9,15 @@ from django.db.models import Max
 from apps.audit.services.record import record
 from apps.catalog.definitions import price_from_document
 from apps.catalog.models import Meter, Plan, PlanVersion, Price, PriceBook, PriceFilter, PriceTier, Product
+from apps.catalog.services.new_price import NewPrice, problems_of
+from apps.catalog.terms import check_terms, terms_of
 from apps.core.errors import Invalid, Refused
-from apps.rating import DefinitionError, Problem, parse_price
+from apps.rating import Problem
 
-# As many characters as a dimension's value has at most.
-MAX_FILTER_VALUE = 255
-
-
-@dataclass(frozen=True, slots=True)
-class NewPrice:
-    """One price as an integrator or a form gives it.
-
-    `meter` is a meter's code, empty for a flat fee. `more` are further fields of the definition by the names
-    of POST /prices/preview (tiers, convert, quantity_included …); `filters` maps dimensions to values.
-    """
-
-    code: str
-    name: str
-    model: str
-    meter: str = ""
-    unit_amount: Decimal | str | None = None
-    flat_amount: Decimal | str | None = None
-    billing_timing: str = Price.Timing.ARREARS
-    unit_amount_property: str = ""
-    filters: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    more: Mapping[str, Any] = field(default_factory=dict)
-
-    def document(self) -> dict[str, Any]:
-        """What `parse_price` reads."""
-        document = {"model": self.model, **self.more}
-        if self.unit_amount is not None:
-            document["unit_amount"] = self.unit_amount
-        if self.flat_amount is not None:
-            document["flat_amount"] = self.flat_amount
-        return document
+__all__ = [
+    "NewPrice", "add_forgetter", "create_plan", "delete_draft", "draft_version", "errors_of", "out_of_reach",
+    "problems_of", "reach", "refuse", "replace_prices", "update_plan",
+]  # fmt: skip
 
 
 @transaction.atomic
@@ -57,6 +30,7 @@ def create_plan(
     description: str = "",
     product: Product | None = None,
     price_book: PriceBook | None = None,
+    **terms: Any,
 ) -> PlanVersion:
     """Create a plan with version 1 as a draft. Raises `Refused` plan_exists, and what `draft_version` raises."""
     plan, created = Plan.objects.get_or_create(
@@ -65,7 +39,7 @@ def create_plan(
     if not created:
         raise Refused("plan_exists", f"There is a plan {code!r} already.", param="/code")
     record(action="plan.created", target=plan)
-    return draft_version(plan=plan, currency=currency, prices=prices, price_book=price_book)
+    return draft_version(plan=plan, currency=currency, prices=prices, price_book=price_book, **terms)
 
 
 @transaction.atomic
@@ -94,17 +68,24 @@ def draft_version(
     prices: Sequence[NewPrice],
     price_book: PriceBook | None = None,
     is_negotiated: bool = False,
+    **terms: Any,
 ) -> PlanVersion:
-    """Add the next version as a draft with its prices, in their order.
+    """Add the next version as a draft with its prices, in their order. `terms` are fields of `TERMS`.
 
     Raises `Invalid` with a pointer into `prices` for each problem: what `parse_price` refuses, unknown_meter,
     unknown_dimension, duplicate_price, field_not_allowed; and with a book currency_mismatch, field_not_allowed.
     """
     check_book(price_book, currency, is_negotiated)
+    check_terms(terms)
     Plan.objects.select_for_update().get(pk=plan.pk)
     latest = plan.versions.aggregate(number=Max("number"))["number"] or 0
     version = PlanVersion.objects.create(
-        plan=plan, number=latest + 1, currency=currency, price_book=price_book, is_negotiated=is_negotiated
+        plan=plan,
+        number=latest + 1,
+        currency=currency,
+        price_book=price_book,
+        is_negotiated=is_negotiated,
+        **terms,
     )
     add_prices(version=version, prices=prices)
     return version
@@ -112,15 +93,26 @@ def draft_version(
 
 @transaction.atomic
 def replace_prices(
-    *, version: PlanVersion, currency: str, prices: Sequence[NewPrice], price_book: PriceBook | None = None
+    *,
+    version: PlanVersion,
+    currency: str,
+    prices: Sequence[NewPrice],
+    price_book: PriceBook | None = None,
+    **terms: Any,
 ) -> None:
-    """Write a draft anew. Raises `Refused` not_a_draft and what `draft_version` raises; then nothing has changed."""
+    """Write a draft anew; terms that are not named stay.
+
+    Raises `Refused` not_a_draft and what `draft_version` raises; then nothing has changed.
+    """
     version = locked_draft(version)
     check_book(price_book, currency, version.is_negotiated)
     remove_prices(version)
     version.currency = currency
     version.price_book = price_book
-    version.save(update_fields=["currency", "price_book"])
+    for name, value in terms.items():
+        setattr(version, name, value)
+    check_terms(terms_of(version))
+    version.save(update_fields=["currency", "price_book", *terms])
     add_prices(version=version, prices=prices)
     record(action="plan_version.changed", target=version)
 
@@ -204,6 +196,7 @@ def add_prices(*, version: PlanVersion, prices: Sequence[NewPrice]) -> None:
                 meter=meters.get(price.meter),
                 billing_timing=price.billing_timing,
                 unit_amount_property=price.unit_amount_property,
+                is_per_seat=price.is_per_seat,
                 **columns,
             )
         )
@@ -231,55 +224,6 @@ def out_of_reach(reaches: Sequence[Hashable]) -> list[Problem]:
         for index, one in enumerate(reaches)
         if one is not None and one in reaches[:index]
     ]
-
-
-def problems_of(price: NewPrice, meters: Mapping[str, Meter], currency: str) -> list[Problem]:
-    """What is wrong with one price; pointers are relative to it."""
-    problems: list[Problem] = []
-    try:
-        parse_price(price.document(), currency=currency)
-    except DefinitionError as error:
-        problems += error.problems
-    is_flat = price.model == Price.Model.FLAT
-    meter = meters.get(price.meter)
-    if is_flat and (price.meter or price.filters):
-        problems.append(Problem("field_not_allowed", "/meter", "A flat fee has no meter and no filters"))
-    if not is_flat and meter is None:
-        what = f"There is no meter {price.meter!r}" if price.meter else "This price needs a meter"
-        problems.append(Problem("unknown_meter" if price.meter else "missing_field", "/meter", what))
-    if not is_flat and price.billing_timing != Price.Timing.ARREARS:
-        problems.append(
-            Problem("field_not_allowed", "/billing_timing", "Usage is billed at the end of the period")
-        )
-    if (price.model == Price.Model.DYNAMIC) != bool(price.unit_amount_property):
-        what = "Dynamic prices, and only they, name the event's property with the unit price"
-        problems.append(Problem("invalid_field", "/unit_amount_property", what))
-    if meter is not None and not meter.is_additive and reads_events(price):
-        what = f"This price reads events one by one, which the meter {meter.code} does not add up"
-        problems.append(Problem("invalid_field", "/meter", what))
-    return problems + [
-        Problem(code, f"/filters/{name}", what)
-        for name, values in price.filters.items()
-        for code, what in problems_of_filter(name, values, meter)
-    ]
-
-
-def reads_events(price: NewPrice) -> bool:
-    """Dynamic prices, and percentages whose first events are free."""
-    is_partly_free = any(price.more.get(name) is not None for name in ("events_included", "amount_included"))
-    return price.model == Price.Model.DYNAMIC or (price.model == Price.Model.PERCENTAGE and is_partly_free)
-
-
-def problems_of_filter(name: str, values: Sequence[str], meter: Meter | None) -> Iterator[tuple[str, str]]:
-    """Codes and words."""
-    if meter is not None and name not in meter.dimensions:
-        yield "unknown_dimension", f"The meter {meter.code} has no dimension {name!r}"
-    if not values:
-        yield "missing_field", "A filter names at least one value"
-    if not all(value.strip() for value in values):
-        yield "invalid_field", "A filter can't take the empty value"
-    if any(len(value) > MAX_FILTER_VALUE for value in values):
-        yield "invalid_field", f"A filter's values have at most {MAX_FILTER_VALUE} characters"
 
 
 def refuse(problems: Sequence[Problem]) -> None:

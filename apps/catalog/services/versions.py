@@ -10,6 +10,7 @@ from apps.audit.services.record import record
 from apps.catalog.definitions import definition_of
 from apps.catalog.models import PlanVersion, Price, PriceBook, PriceFilter, PriceTier
 from apps.catalog.services.plans import errors_of, out_of_reach, reach, refuse
+from apps.catalog.terms import check_terms, terms_of
 from apps.core.errors import Refused
 from apps.rating import DefinitionError, Problem
 
@@ -42,6 +43,7 @@ def publish_version(*, version: PlanVersion, now: datetime, existing: str = Exis
     if not version.is_draft:
         raise Refused("not_a_draft", f"{version} is {version.status}; only a draft can be published.")
     prices = list(version.prices.select_related("plan_version", "meter").prefetch_related("tiers", "filters"))
+    check_terms(terms_of(version))
     if not prices:
         raise Refused("no_prices", f"{version} has no prices yet; add at least one.")
     refuse_draft_meters(prices)
@@ -114,6 +116,7 @@ def duplicate_version(
         currency=book.currency if book else version.currency,
         price_book=book,
         is_negotiated=is_negotiated,
+        **terms_of(version),
     )
     for price in version.prices.all():
         tiers, filters = list(price.tiers.all()), list(price.filters.all())

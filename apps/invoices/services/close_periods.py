@@ -18,6 +18,7 @@ from apps.rating import RatingError
 from apps.subscriptions.models import Subscription
 from apps.subscriptions.periods import Period
 from apps.subscriptions.selectors import active_subscriptions
+from apps.subscriptions.services.end_subscription import end_subscription
 
 log = logging.getLogger(__name__)
 
@@ -60,19 +61,26 @@ def close_period(*, subscription_id: int, now: datetime) -> bool:
     subscription = locked(subscription_id)
     if subscription.next_boundary_at > now or subscription.status != Subscription.Status.ACTIVE:
         return False
-    if subscription.opening_due_at is not None:
-        open_locked(subscription, now=now)
     period = subscription.open_period
+    if subscription.opening_due_at is not None and subscription.opening_due_at < period.end:
+        open_locked(subscription, now=now)
     draft_invoice(subscription=subscription, period=period, kind=Invoice.Kind.CYCLE, now=now)
-    phase = subscription.phases.filter(starts_at__lte=period.end).order_by("-starts_at").first()
-    assert phase is not None, "a subscription's phases cover its life"
+    move_cursor(subscription, period)
+    return True
+
+
+def move_cursor(subscription: Subscription, period: Period) -> None:
+    """Past a period that is billed: to the next one, or to the end of the subscription."""
+    timeline = subscription.timeline()
+    if period.end == timeline.ends_at:
+        end_subscription(subscription)
+        return
     moved = Subscription.objects.filter(pk=subscription.pk, invoiced_until=period.start).update(
         invoiced_until=period.end,
-        next_boundary_at=subscription.schedule.full_period_at(period.end).end,
-        plan_version=phase.plan_version_id,
+        next_boundary_at=timeline.cycle_at(period.end).end,
+        plan_version=timeline.stage_at(period.end).version_id,
     )
     assert moved == 1, "the cursor moved while its row was locked"
-    return True
 
 
 def open_due_subscriptions(now: datetime) -> int:
@@ -99,7 +107,10 @@ def open_subscription(*, subscription_id: int, now: datetime) -> bool:
 
 
 def open_locked(subscription: Subscription, *, now: datetime) -> None:
-    first = Period(subscription.started_at, subscription.schedule.full_period_at(subscription.started_at).end)
+    assert subscription.opening_due_at is not None
+    first = Period(
+        subscription.opening_due_at, subscription.timeline().cycle_at(subscription.opening_due_at).end
+    )
     draft_invoice(subscription=subscription, period=first, kind=Invoice.Kind.OPENING, now=now)
     subscription.opening_due_at = None
     subscription.save(update_fields=["opening_due_at"])

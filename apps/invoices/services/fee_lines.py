@@ -1,28 +1,59 @@
 """Lines for flat fees: at the end of a period, at its start, or once."""
 
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from apps.catalog.definitions import definition_of
 from apps.catalog.models import Price
 from apps.invoices.services.lines import ComputedLine, Kind, Segment, fee_line
-from apps.rating import Charge, Step, StepKind, Usage, exact_sum, rate
+from apps.rating import Charge, Flat, Step, StepKind, Usage, exact_sum, plain, rate
 from apps.subscriptions.periods import Period
 
 Timing = Price.Timing
 
 
 def rate_fee(price: Price, segment: Segment, currency: str) -> Charge:
-    """The fee for a segment: all of it, or its share of the whole period."""
-    return rate(definition_of(price), Usage(Decimal(0)), currency=currency, proration=segment.share)
+    """The fee for a segment: all of it, or its share of the whole period; for each seat where it is asked so."""
+    return rate_seats(price, segment, currency, whole=False)
+
+
+def rate_seats(price: Price, segment: Segment, currency: str, *, whole: bool) -> Charge:
+    definition = definition_of(price)
+    assert isinstance(definition, Flat)
+    share = None if whole else segment.share
+    if not price.is_per_seat:
+        return rate(definition, Usage(Decimal(0)), currency=currency, proration=share)
+    seats = Decimal(segment.quantity)
+    for_all = replace(definition, flat_amount=definition.flat_amount * seats)
+    charge = rate(for_all, Usage(Decimal(0)), currency=currency, proration=share)
+    text = f"{segment.quantity} × {plain(definition.flat_amount)} {currency} a seat"
+    return replace(charge, steps=(Step(StepKind.UNIT, text, quantity=seats), *charge.steps))
 
 
 def arrears_line(price: Price, segment: Segment, currency: str) -> ComputedLine:
     return fee_line(Kind.FLAT, price, price.name, segment.period, rate_fee(price, segment, currency))
 
 
-def once_line(price: Price, period: Period, currency: str) -> ComputedLine:
-    charge = rate(definition_of(price), Usage(Decimal(0)), currency=currency)
-    return fee_line(Kind.FLAT, price, price.name, period, charge)
+def once_line(price: Price, segment: Segment, currency: str) -> ComputedLine:
+    charge = rate_seats(price, segment, currency, whole=True)
+    return fee_line(Kind.FLAT, price, price.name, segment.period, charge)
+
+
+def upfront_lines(segment: Segment, prices: list[Price], currency: str) -> list[ComputedLine]:
+    """Fees at the start of a fee period, as if nothing changed within it."""
+    if not segment.has_fees:
+        return []
+    return [
+        arrears_line(price, segment, currency) for price in prices if price.billing_timing == Timing.ADVANCE
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What one fee at the start asks for a part of its period."""
+
+    period: Period
+    charge: Charge
 
 
 def advance_lines(
@@ -33,42 +64,59 @@ def advance_lines(
     billed_prices: dict[int, Price],
     currency: str,
 ) -> list[ComputedLine]:
-    """What fees at the start still lack for one period, or what is to be given back of them.
+    """What fees at the start still lack for one fee period, or what is to be given back of them.
 
-    What is due follows the timeline: each version's fee for the time it counted. What was billed when the
-    period began may be another version's fee, or more time than it counted. The difference is a line.
+    What is due follows the timeline: each version's fee for the time and the seats it counted with. What was billed
+    when the period began may be another version's fee, or more time than it counted. The difference is a line.
+    It never gives back more than was billed, because what is due is never less than nothing.
     """
-    lines: list[ComputedLine] = []
-    seen: set[int] = set()
+    due: dict[int, list[Due]] = {}
+    found: dict[int, Price] = {}
     for segment in segments:
         for price in prices[segment.version_id]:
-            if price.billing_timing != Timing.ADVANCE:
-                continue
-            seen.add(price.pk)
-            charge = rate_fee(price, segment, currency)
-            lines += difference(price, segment.period, charge, billed.get(price.pk))
+            if price.billing_timing == Timing.ADVANCE and segment.has_fees:
+                found[price.pk] = price
+                due.setdefault(price.pk, []).append(Due(segment.period, rate_fee(price, segment, currency)))
+    lines: list[ComputedLine] = []
+    for price_id, parts in due.items():
+        lines += difference(found[price_id], parts, billed.get(price_id))
     whole = Period(segments[0].period.start, segments[-1].period.end)
     for price_id, amount in billed.items():
-        if price_id not in seen and amount:
-            lines += difference(billed_prices[price_id], whole, None, amount)
+        if price_id not in due and amount:
+            lines += [settling_line(billed_prices[price_id], whole, [], amount)]
     return lines
 
 
-def difference(
-    price: Price, period: Period, due: Charge | None, billed: Decimal | None
-) -> list[ComputedLine]:
-    """A fee, a credit, or nothing."""
-    if billed is None and due is not None:
-        return [fee_line(Kind.FLAT, price, price.name, period, due)]
-    already = billed or Decimal(0)
-    owed = due.amount if due else Decimal(0)
-    if owed == already:
+def difference(price: Price, parts: list[Due], billed: Decimal | None) -> list[ComputedLine]:
+    """A fee for each part, or what all parts together differ by from what was billed."""
+    if billed is None:
+        return [fee_line(Kind.FLAT, price, price.name, one.period, one.charge) for one in parts]
+    if sum(one.charge.amount for one in parts) == billed:
         return []
+    whole = Period(parts[0].period.start, parts[-1].period.end)
+    return [settling_line(price, whole, [one.charge for one in parts], billed)]
+
+
+def settling_line(price: Price, period: Period, due: list[Charge], billed: Decimal) -> ComputedLine:
+    """A fee or a credit: what is due less what is billed already."""
+    amount = exact_sum([*(one.amount for one in due), -billed])
     steps = (
-        *(due.steps if due else ()),
-        Step(StepKind.ALREADY_BILLED, "billed at the start", amount=-already),
+        *(step for one in due for step in one.steps),
+        Step(StepKind.ALREADY_BILLED, "billed at the start", amount=-billed),
     )
-    kind, name = (Kind.FLAT, price.name) if owed > already else (Kind.CREDIT, f"{price.name}: unused part")
-    amount = owed - already
-    unrounded = exact_sum([due.unrounded_amount if due else Decimal(0), -already])
-    return [ComputedLine(kind, price, name, period, None, None, unrounded, amount, steps)]
+    kind, name = (Kind.FLAT, price.name) if amount > 0 else (Kind.CREDIT, f"{price.name}: unused part")
+    unrounded = exact_sum([*(one.unrounded_amount for one in due), -billed])
+    return ComputedLine(kind, price, name, period, None, None, unrounded, amount, steps)
+
+
+def arrears_lines(
+    segments: list[Segment], prices: dict[int, list[Price]], currency: str
+) -> list[tuple[Segment, ComputedLine]]:
+    """Fees at the end, for each part of a fee period that is over."""
+    return [
+        (segment, arrears_line(price, segment, currency))
+        for segment in segments
+        if segment.has_fees
+        for price in prices[segment.version_id]
+        if price.billing_timing == Timing.ARREARS and not price.is_metered
+    ]

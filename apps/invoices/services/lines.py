@@ -4,15 +4,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 
-from apps.catalog.models import Price
+from apps.catalog.models import PlanVersion, Price
 from apps.invoices.models import InvoiceLine
 from apps.rating import Charge, Step
+from apps.subscriptions.models import SubscriptionPhase
 from apps.subscriptions.periods import Period
+from apps.subscriptions.timeline import Stage
 
 Kind = InvoiceLine.Kind
+Proration = PlanVersion.Proration
+Treatment = SubscriptionPhase.Treatment
+UTC_ZONE = ZoneInfo("UTC")
+# The key of no version: it has no prices.
+NOBODY = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +52,52 @@ class Unpriced:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A part of a period during which one plan version counts. `full` is the whole period, for shares of fees."""
+    """A part of a period during which the same counts. `full` is the whole fee period, for shares of fees."""
 
     version_id: int
     period: Period
     full: Period
+    quantity: int = 1
+    treatment: str = Treatment.BILLED
+    proration: str = Proration.SECOND
+    time_zone: ZoneInfo = UTC_ZONE
+
+    @classmethod
+    def of(cls, stage: Stage, full: Period) -> "Segment":
+        assert stage.end is not None
+        return cls(
+            stage.version_id,
+            Period(stage.start, stage.end),
+            full,
+            stage.quantity,
+            stage.treatment,
+            stage.proration,
+            stage.basis.time_zone,
+        )
+
+    @property
+    def has_fees(self) -> bool:
+        return self.treatment == Treatment.BILLED
+
+    @property
+    def prices_key(self) -> int:
+        """Whose prices take the usage of the segment; nobody's while the subscription is paused."""
+        return NOBODY if self.treatment == Treatment.PAUSED else self.version_id
 
     @property
     def share(self) -> Fraction | None:
         """The segment's share of the whole period in time; None when it is all of it."""
         if self.period == self.full:
             return None
+        if self.proration == Proration.DAY:
+            return Fraction(days(self.period, self.time_zone), days(self.full, self.time_zone))
         return Fraction(microseconds(self.period), microseconds(self.full))
+
+
+def days(period: Period, time_zone: ZoneInfo) -> int:
+    """From local date to local date: the first day counts in full and the last one not at all, so days add up."""
+    first, last = (one.astimezone(time_zone).date() for one in (period.start, period.end))
+    return (last - first).days
 
 
 def microseconds(period: Period) -> int:
@@ -74,7 +116,7 @@ def fee_line(
 
 def prices_of(version_ids: set[int]) -> dict[int, list[Price]]:
     """The prices of versions in their order, with all that rating and assigning need; four queries."""
-    found: dict[int, list[Price]] = {version_id: [] for version_id in version_ids}
+    found: dict[int, list[Price]] = {version_id: [] for version_id in (*version_ids, NOBODY)}
     prices: QuerySet[Price] = (
         Price.objects.filter(plan_version_id__in=version_ids)
         .select_related("meter", "plan_version__plan")

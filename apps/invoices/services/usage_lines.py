@@ -100,7 +100,7 @@ def share_out(
     own = {price.meter_id for rows in metered.values() for price in rows}
     others = other_subscriptions(subscription)
     shared = [
-        share_segment(segment, metered[segment.version_id], by_meter)
+        share_segment(segment, metered[segment.prices_key], by_meter)
         for segment, by_meter in zip(segments, used, strict=True)
     ]
     put_together(subscription.customer_id, shared, as_of)

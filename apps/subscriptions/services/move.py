@@ -1,5 +1,6 @@
 """Move subscriptions to another version of their plan, by a new phase on their timeline."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from django.db import transaction
@@ -12,7 +13,9 @@ from apps.core.errors import Refused
 from apps.customers.models import Customer
 from apps.subscriptions.models import Subscription, SubscriptionPhase
 from apps.subscriptions.selectors import meters_billed_since
-from apps.subscriptions.services.subscribe import has_opening_fees
+from apps.subscriptions.services import rewrite
+from apps.subscriptions.services.rewrite import Piece
+from apps.subscriptions.timeline import Timeline
 
 
 def move_subscribers(version: PlanVersion, existing: str, now: datetime) -> int:
@@ -61,35 +64,49 @@ def replaced_by(version: PlanVersion) -> QuerySet[Subscription]:
 
 
 def next_renewal(subscription: Subscription, now: datetime) -> datetime:
-    """When the period that is running at `now` ends. A period that is over and not billed yet stays as it was."""
-    return subscription.schedule.full_period_at(max(now, subscription.invoiced_until)).end
+    """When what is paid at `now` ends. A period that is over and not billed yet stays as it was."""
+    return subscription.timeline().renewal_at(max(now, subscription.invoiced_until))
 
 
 @transaction.atomic
 def move_to_version(*, subscription: Subscription, version: PlanVersion, starts_at: datetime) -> None:
-    """From `starts_at` on the version counts; phases that were to begin later give way.
+    """From `starts_at` on the version counts; changes of the plan that were to begin later give way.
 
     Never before the billing cursor: what is billed is billed. The row is locked, as closing does. Raises
     `Refused` meter_billed_elsewhere when another subscription bills a meter of the version.
     """
-    lock_customers(Subscription.objects.filter(pk=subscription.pk))
-    subscription = Subscription.objects.select_for_update().get(pk=subscription.pk)
+    subscription = rewrite.locked(subscription)
     starts_at = max(starts_at, subscription.invoiced_until)
-    refuse_double_billing(subscription, version, starts_at)
-    if starts_at == subscription.started_at:
-        plan_opening(subscription, version)
-    subscription.phases.filter(starts_at__gte=starts_at).delete()
-    subscription.phases.filter(ends_at__gt=starts_at).update(ends_at=starts_at)
-    subscription.phases.filter(ends_at__isnull=True).update(ends_at=starts_at)
-    SubscriptionPhase.objects.create(subscription=subscription, plan_version=version, starts_at=starts_at)
-    if starts_at < subscription.next_boundary_at:
-        subscription.plan_version = version
-        subscription.save(update_fields=["plan_version"])
+    switch(subscription, at=starts_at, version=version, quantity=None)
     record(
         action="subscription.version_changed",
         target=subscription,
         changes={"plan_version": str(version), "starts_at": starts_at.isoformat()},
     )
+
+
+def switch(
+    subscription: Subscription, *, at: datetime, version: PlanVersion | None, quantity: int | None
+) -> Timeline:
+    """Another version or number of seats from `at` on. Trials, pauses and their ends stay as they are.
+
+    Where the version's interval is another one, a period begins at `at`, and the schedule with it.
+    """
+    if version is not None:
+        refuse_double_billing(subscription, version, at)
+
+    def change(piece: Piece) -> Piece:
+        return replace(
+            piece,
+            plan_version=piece.plan_version if version is None else version,
+            quantity=piece.quantity if quantity is None else quantity,
+        )
+
+    former = [one for one in rewrite.pieces_from(subscription, subscription.started_at) if one.starts_at < at]
+    pieces = [change(piece) for piece in rewrite.pieces_from(subscription, at)]
+    if version is not None:
+        pieces = rewrite.reanchored(former, pieces)
+    return rewrite.write(subscription, at, pieces)
 
 
 def refuse_double_billing(subscription: Subscription, version: PlanVersion, starts_at: datetime) -> None:
@@ -100,13 +117,3 @@ def refuse_double_billing(subscription: Subscription, version: PlanVersion, star
             "meter_billed_elsewhere",
             f"Another subscription of {subscription.customer} bills a meter of {version}; usage would be billed twice.",
         )
-
-
-def plan_opening(subscription: Subscription, version: PlanVersion) -> None:
-    """The version counts from the very start: unless the opening is billed already, it is the one that opens."""
-    first = subscription.phases.order_by("starts_at").select_related("plan_version").first()
-    assert first is not None, "a subscription's phases cover its life"
-    is_billed = subscription.opening_due_at is None and has_opening_fees(first.plan_version)
-    if not is_billed:
-        subscription.opening_due_at = subscription.started_at if has_opening_fees(version) else None
-        subscription.save(update_fields=["opening_due_at"])

@@ -1,0 +1,103 @@
+"""Cancel a subscription, and take that back before it happens."""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+
+from apps.audit.services.record import record
+from apps.catalog.models import PlanVersion
+from apps.core.errors import Invalid, Refused
+from apps.subscriptions.models import Subscription
+from apps.subscriptions.periods import local_midnight
+from apps.subscriptions.services import rewrite
+from apps.subscriptions.services.end_subscription import end_subscription
+from apps.subscriptions.services.when import When, instant_of, refuse_ended
+
+MICROSECOND = timedelta(microseconds=1)
+
+
+@transaction.atomic
+def cancel(
+    *,
+    subscription: Subscription,
+    when: str,
+    unused: str,
+    now: datetime,
+    at: datetime | None = None,
+    reason: str = "",
+) -> Subscription:
+    """End at an instant. The period until then is billed, and nothing after it.
+
+    `unused` says what becomes of fees that were paid for time after the end: credit, refund or nothing. Where shares
+    are counted in days, the day of the cancellation is still used. Cancelling again replaces what was said before.
+    Raises `Invalid` invalid_unused; `Refused` subscription_ended, and what `instant_of` raises.
+    """
+    if unused not in Subscription.Unused.values:
+        raise Invalid(
+            "invalid_unused",
+            "Say what becomes of the unused part: credit, refund or nothing.",
+            param="/unused",
+        )
+    subscription = rewrite.locked(subscription)
+    refuse_ended(subscription)
+    was_opened = rewrite.has_opened(subscription, subscription.timeline())
+    subscription.ends_at = None
+    ends_at = end_of(subscription, when=when, at=at, now=now)
+    subscription.ends_at = ends_at
+    subscription.canceled_at = now
+    subscription.unused = unused
+    subscription.cancellation_reason = reason
+    subscription.save(update_fields=["ends_at", "canceled_at", "unused", "cancellation_reason"])
+    record(
+        action="subscription.canceled",
+        target=subscription,
+        reason=reason,
+        changes={"ends_at": ends_at.isoformat(), "unused": unused},
+    )
+    if ends_at == subscription.invoiced_until:
+        end_subscription(subscription)
+    else:
+        rewrite.refresh(subscription, is_opening_billed=was_opened)
+    return subscription
+
+
+def end_of(subscription: Subscription, *, when: str, at: datetime | None, now: datetime) -> datetime:
+    timeline = subscription.timeline()
+    proration = subscription.plan_version.proration
+    instant = instant_of(
+        subscription, timeline, when=when, at=at, now=now, proration=proration, is_snapped=False
+    )
+    if when != When.PERIOD_END and proration == PlanVersion.Proration.DAY:
+        zone = ZoneInfo(subscription.time_zone)
+        midnight = local_midnight(instant, zone)
+        instant = midnight if midnight == instant else local_midnight(instant, zone, days=1)
+    cursor = subscription.invoiced_until
+    is_begun = cursor > subscription.started_at or now > subscription.started_at
+    # What is paid of the period that begins at the cursor comes back on an invoice of its own; a period has to have
+    # a length for that. A subscription that never began has none.
+    return max(instant, cursor + MICROSECOND) if is_begun else max(instant, cursor)
+
+
+@transaction.atomic
+def reactivate(*, subscription: Subscription, now: datetime, reason: str = "") -> Subscription:
+    """Take a cancellation back. Raises `Refused` not_canceled, end_took_effect, subscription_ended."""
+    subscription = rewrite.locked(subscription)
+    refuse_ended(subscription)
+    if subscription.ends_at is None:
+        raise Refused("not_canceled", f"{subscription} is not cancelled.")
+    if subscription.ends_at <= now:
+        raise Refused("end_took_effect", f"{subscription} has ended; subscribe anew.")
+    before = subscription.ends_at
+    was_opened = rewrite.has_opened(subscription, subscription.timeline())
+    subscription.ends_at = subscription.canceled_at = None
+    subscription.unused = subscription.cancellation_reason = ""
+    subscription.save(update_fields=["ends_at", "canceled_at", "unused", "cancellation_reason"])
+    rewrite.refresh(subscription, is_opening_billed=was_opened)
+    record(
+        action="subscription.reactivated",
+        target=subscription,
+        reason=reason,
+        changes={"ends_at": [before.isoformat(), None]},
+    )
+    return subscription

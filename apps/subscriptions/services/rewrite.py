@@ -1,0 +1,165 @@
+"""Write a timeline anew from an instant on: the one place where phases change."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from apps.catalog.models import PlanVersion, Price
+from apps.customers.models import Customer
+from apps.subscriptions.models import Subscription, SubscriptionPhase, intervals_of
+from apps.subscriptions.timeline import Timeline
+
+MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A phase before it is stored."""
+
+    starts_at: datetime
+    ends_at: datetime | None
+    plan_version: PlanVersion
+    quantity: int
+    treatment: str
+    anchored_at: datetime | None = None
+    time_zone: str = ""
+    moved_cycle_ends_at: datetime | None = None
+    moved_fees_start_at: datetime | None = None
+    moved_fees_end_at: datetime | None = None
+
+    def terms(self) -> tuple[object, ...]:
+        """All but the time, to compare."""
+        return tuple(getattr(self, name) for name in FIELDS)
+
+    def anchored(self, at: datetime) -> "Piece":
+        """With a schedule that begins anew."""
+        return replace(
+            self,
+            anchored_at=at,
+            moved_cycle_ends_at=None,
+            moved_fees_start_at=None,
+            moved_fees_end_at=None,
+        )
+
+
+SCHEDULE = (
+    "anchored_at", "time_zone", "moved_cycle_ends_at", "moved_fees_start_at", "moved_fees_end_at",
+)  # fmt: skip
+FIELDS = ("plan_version", "quantity", "treatment", *SCHEDULE)
+
+
+def locked(subscription: Subscription) -> Subscription:
+    """The row, locked without a join; the customer before it, as subscribing does."""
+    # No key: an invoice that is being written refers to the customer, and must not wait for this lock.
+    Customer.objects.select_for_update(no_key=True).get(pk=subscription.customer_id)
+    return Subscription.objects.select_for_update().get(pk=subscription.pk)
+
+
+def pieces_from(subscription: Subscription, at: datetime) -> list[Piece]:
+    """What the timeline says from `at` on."""
+    phases = subscription.phases.select_related("plan_version").order_by("starts_at")
+    return [
+        Piece(max(phase.starts_at, at), phase.ends_at, **{name: getattr(phase, name) for name in FIELDS})
+        for phase in phases
+        if phase.ends_at is None or phase.ends_at > at
+    ]
+
+
+def cut_at(pieces: list[Piece], at: datetime) -> list[Piece]:
+    """The same, with a boundary at `at`."""
+    found = []
+    for piece in pieces:
+        if piece.starts_at < at and (piece.ends_at is None or at < piece.ends_at):
+            found += [replace(piece, ends_at=at), replace(piece, starts_at=at)]
+        else:
+            found.append(piece)
+    return found
+
+
+def changed(pieces: list[Piece], at: datetime, change: Callable[[Piece], Piece]) -> list[Piece]:
+    """Pieces from `at` on are changed, those before are not."""
+    return [change(piece) if piece.starts_at >= at else piece for piece in cut_at(pieces, at)]
+
+
+def joined(pieces: list[Piece]) -> list[Piece]:
+    found: list[Piece] = []
+    for piece in pieces:
+        if found and found[-1].terms() == piece.terms():
+            found[-1] = replace(found[-1], ends_at=piece.ends_at)
+        else:
+            found.append(piece)
+    return found
+
+
+def reanchored(former: list[Piece], pieces: list[Piece]) -> list[Piece]:
+    """Where the interval changes a new schedule begins; what follows with the same interval belongs to it."""
+    found: list[Piece] = []
+    before = former[-1] if former else None
+    for piece in pieces:
+        if before is None:
+            before = piece
+        elif intervals_of(before.plan_version) != intervals_of(piece.plan_version):
+            before = piece.anchored(piece.starts_at)
+        else:
+            before = replace(piece, **{name: getattr(before, name) for name in SCHEDULE})
+        found.append(before)
+    return found
+
+
+def write(subscription: Subscription, at: datetime, pieces: list[Piece]) -> Timeline:
+    """Replace what the timeline says from `at` on, and bring the open period and the opening in line with it.
+
+    Inside a transaction that holds the row. Never before the billing cursor: what is billed is billed.
+    """
+    assert at >= subscription.invoiced_until, "what is billed is billed"
+    before = subscription.timeline()
+    is_opening_billed = has_opened(subscription, before)
+    subscription.phases.filter(starts_at__gte=at).delete()
+    subscription.phases.filter(starts_at__lt=at, ends_at__isnull=True).update(ends_at=at)
+    subscription.phases.filter(starts_at__lt=at, ends_at__gt=at).update(ends_at=at)
+    SubscriptionPhase.objects.bulk_create(
+        [
+            SubscriptionPhase(
+                subscription=subscription,
+                starts_at=piece.starts_at,
+                ends_at=piece.ends_at,
+                **{name: getattr(piece, name) for name in FIELDS},
+            )
+            for piece in joined(pieces)
+        ]
+    )
+    return refresh(subscription, is_opening_billed=is_opening_billed)
+
+
+def refresh(subscription: Subscription, *, is_opening_billed: bool) -> Timeline:
+    """The open period, its version, and when the opening is due, as the timeline now says."""
+    timeline = subscription.timeline()
+    cursor = subscription.invoiced_until
+    subscription.next_boundary_at = timeline.cycle_at(cursor).end
+    # The latest version that counts in the open period.
+    last = timeline.stage_at(subscription.next_boundary_at - MICROSECOND)
+    subscription.plan_version_id = last.version_id
+    if not is_opening_billed:
+        opens_at = timeline.opens_at
+        is_due = opens_at is not None and has_opening_fees_of(timeline.stage_at(opens_at).version_id)
+        subscription.opening_due_at = opens_at if is_due else None
+    subscription.save(update_fields=["next_boundary_at", "plan_version", "opening_due_at"])
+    return timeline
+
+
+def has_opened(subscription: Subscription, timeline: Timeline) -> bool:
+    """Whether the opening is billed, or was over without anything to bill."""
+    if subscription.opening_due_at is not None:
+        return False
+    opens_at = timeline.opens_at
+    if opens_at is None:
+        return False
+    return opens_at < subscription.invoiced_until or has_opening_fees_of(
+        timeline.stage_at(opens_at).version_id
+    )
+
+
+def has_opening_fees_of(version_id: int) -> bool:
+    return (
+        Price.objects.filter(plan_version_id=version_id).exclude(billing_timing=Price.Timing.ARREARS).exists()
+    )
