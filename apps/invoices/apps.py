@@ -30,5 +30,6 @@ class InvoicesConfig(AppConfig):
             run=finalize_invoice.finalize_due_invoices,
         )
         register_hold("drafts of invoices", holds.drafts_need)
+        register_hold("invoices that are not paid yet", holds.open_invoices_need)
         register_hold("periods that are not invoiced yet", holds.open_periods_need)
         register_hold("invoiced periods that late events may still reach", holds.late_events_need)

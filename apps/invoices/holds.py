@@ -5,19 +5,32 @@ from datetime import datetime, timedelta
 from django.db.models import Case, DateTimeField, F, Max, Min, OuterRef, QuerySet, Subquery, Value, When
 
 from apps.core import clock
-from apps.invoices.models import Invoice
+from apps.invoices.models import Invoice, InvoiceLine
 from apps.invoices.selectors import drafts
 from apps.subscriptions.models import Subscription
 from apps.subscriptions.selectors import active_subscriptions
 from apps.usage.models.settings import DEFAULT_BACKDATING_DAYS, UsageSettings
 
 Kind, Status = Invoice.Kind, Invoice.Status
+READ_EVENTS = (InvoiceLine.Kind.USAGE, InvoiceLine.Kind.ADJUSTMENT)
 
 
 def drafts_need() -> datetime | None:
     """A draft is computed again when it is finalized. An opening reads no usage."""
     found: datetime | None = drafts().filter(kind=Kind.CYCLE).aggregate(at=Min("period_start"))["at"]
     return found
+
+
+def open_invoices_need() -> datetime | None:
+    """Whoever has to pay may ask which events it was: also those of earlier periods, where late ones are billed."""
+    owed = Invoice.objects.filter(status=Status.OPEN, total__gt=0)
+    starts = [
+        owed.filter(kind=Kind.CYCLE).aggregate(at=Min("period_start"))["at"],
+        InvoiceLine.objects.filter(invoice__in=owed, kind__in=READ_EVENTS).aggregate(at=Min("period_start"))[
+            "at"
+        ],
+    ]
+    return min((at for at in starts if at is not None), default=None)
 
 
 def open_periods_need() -> datetime | None:

@@ -72,7 +72,9 @@ def furnish_corrections(now: datetime) -> None:
         now=now,
     )
     close_backfill(backfill=backfill, now=now)
-    asked = request_backfill(meter=Meter.objects.get(code="input_tokens"), now=now)
+    asked = request_backfill(
+        meter=Meter.objects.get(code="input_tokens"), starts_at=datetime(2021, 1, 1, tzinfo=UTC), now=now
+    )
     cancel_backfill(backfill=asked, now=now)
 
 

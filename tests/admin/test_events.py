@@ -249,7 +249,9 @@ def test_what_nobody_prices_is_said(olga: Staff, business: Business) -> None:
 
 def test_what_a_younger_meter_read_is_marked(olga: Staff, business: Business) -> None:
     young = make_meter("cached", value_property="input_tokens")
-    job = request.request_backfill(meter=young, reason="New price", now=clock.now())
+    job = request.request_backfill(
+        meter=young, starts_at=business.this_month - timedelta(days=70), reason="New price", now=clock.now()
+    )
     run.run_backfill(backfill_id=job.pk, now=clock.now())
     panel = panels_of(olga, the_event("call-0"))["readings"]
     row = next(one for one in panel["readings"] if one["meter"].pk == young.pk)

@@ -63,7 +63,7 @@ def test_keeping_less_asks_first(olga: Staff, business: Business) -> None:
     content = first.content.decode()
     assert "Keep events for 40 days?" in content
     assert "Partitions that would go" in content
-    assert "drafts of invoices" in content
+    assert "invoices that are not paid yet" in content
     assert not UsageSettings.objects.exists()
     hidden = dict(first.context["question"].hidden)
     assert olga.post(SETTINGS, hidden | {"confirmed": "yes"}).status_code == 302

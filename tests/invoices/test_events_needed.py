@@ -10,6 +10,7 @@ from apps.invoices import holds
 from apps.invoices.models import Invoice
 from apps.invoices.services.close_periods import close_due_periods
 from apps.invoices.services.finalize_invoice import finalize_due_invoices, finalize_invoice
+from apps.invoices.services.settle_invoice import mark_paid, mark_uncollectible
 from apps.subscriptions.models import Subscription
 from apps.tenants.models import Tenant
 from apps.tenants.services.advance_clock import advance_clock
@@ -64,6 +65,39 @@ def test_a_draft_is_needed(subscribed: Subscription) -> None:
     assert archived() == ["202601"]
 
 
+def pay_all(now: datetime) -> None:
+    for one in Invoice.objects.filter(status=Invoice.Status.OPEN, total__gt=0):
+        mark_paid(invoice=one, reference="Statement 1", reason="Paid by transfer", now=now)
+
+
+def test_an_invoice_is_needed_until_it_is_paid(in_sandbox: Tenant) -> None:
+    """February's invoice bills late events of January as well."""
+    make_subscription()
+    keep(35)
+    report(an_event("e1", timestamp=JANUARY.isoformat(), properties={"input_tokens": 1_000_000}), now=JANUARY)
+    bill(FEBRUARY)
+    assert holds.open_invoices_need() == JANUARY
+    pay_all(FEBRUARY)
+    assert holds.open_invoices_need() is None
+    report(
+        an_event("e2", timestamp="2026-01-31T00:00:00Z", properties={"input_tokens": 1_000_000}),
+        an_event("e3", timestamp="2026-02-15T00:00:00Z", properties={"input_tokens": 1_000_000}),
+        now=MARCH,
+    )
+    bill(MARCH, APRIL, MAY)
+    assert holds.open_invoices_need() == JANUARY
+    now = MAY + 60 * DAY
+    assert retention.cutoff_at(now, retention_days=35).held_by == "invoices that are not paid yet"
+    check(now)
+    assert archived() == []
+    mark_uncollectible(
+        invoice=Invoice.objects.get(status=Invoice.Status.OPEN, total__gt=0), reason="Gone", now=now
+    )
+    assert holds.open_invoices_need() is None
+    check(now + DAY)
+    assert archived() == ["202601", "202602"]
+
+
 def test_an_invoiced_period_is_needed_until_late_events_were_billed(subscribed: Subscription) -> None:
     """January takes late events until 8 March; the invoice for March is the first one that sees all of them."""
     bill(FEBRUARY)
@@ -87,6 +121,8 @@ def test_a_late_event_is_billed_before_its_month_is_archived(in_sandbox: Tenant)
     assert verdict.status == "accepted"
     advance_clock(tenant=in_sandbox, to=APRIL)
     assert archived() == []
+    advance_clock(tenant=in_sandbox, to=datetime(2026, 4, 2, 23, tzinfo=UTC))
+    pay_all(APRIL)
     advance_clock(tenant=in_sandbox, to=datetime(2026, 4, 3, tzinfo=UTC))
     assert archived() == ["202601"]
     totals = [one.total for one in Invoice.objects.order_by("period_start")]
@@ -102,6 +138,8 @@ def test_archived_periods_are_not_billed_again(in_sandbox: Tenant) -> None:
         now=FEBRUARY,
     )
     keep(35)
+    advance_clock(tenant=in_sandbox, to=datetime(2026, 2, 3, tzinfo=UTC))
+    pay_all(FEBRUARY)
     advance_clock(tenant=in_sandbox, to=datetime(2026, 8, 3, tzinfo=UTC))
     assert archived() == ["202601", "202602", "202603", "202604", "202605"]
     invoices = Invoice.objects.order_by("period_start")
@@ -125,13 +163,14 @@ def test_an_ended_subscription_is_needed_until_the_limit_for_backdating(subscrib
 
 def test_a_void_invoice_needs_nothing(subscribed: Subscription) -> None:
     bill(FEBRUARY)
-    Invoice.objects.update(status=Invoice.Status.VOID)
+    Invoice.objects.update(status=Invoice.Status.VOID, status_changed_at=FEBRUARY)
     assert holds.late_events_need() is None
 
 
 def test_every_hold_is_registered() -> None:
     assert set(retention._holds) >= {
         "drafts of invoices",
+        "invoices that are not paid yet",
         "periods that are not invoiced yet",
         "invoiced periods that late events may still reach",
         "open backfills",

@@ -17,7 +17,7 @@ from apps.core.admin.confirmation import Question, ask
 from apps.core.admin.display import NOTHING, badge, instant_column, instant_text
 from apps.core.admin.registry import Panel, register_panel
 from apps.core.admin_sites import tenant_site
-from apps.usage.models import MeterBackfill
+from apps.usage.models import ArchivedPartition, MeterBackfill
 from apps.usage.services.meter_backfill.request import cancel_backfill, request_backfill
 from apps.usage.tasks import run_meter_backfill
 
@@ -93,6 +93,15 @@ class MeterBackfillAdmin(BackOfficeAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: MeterBackfill | None = None) -> bool:
         return obj is None and super().has_change_permission(request, obj)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {
+            "starts_at": ArchivedPartition.events_kept_from(),
+            **super().get_changeform_initial_data(request),
+        }
+
+    def field_of(self, param: str) -> str:
+        return {"/start": "starts_at", "/end": "ends_at"}.get(param, param)
 
     def save_model(self, request: HttpRequest, obj: MeterBackfill, form: Any, change: bool) -> None:
         given = form.cleaned_data

@@ -35,7 +35,8 @@ class UsageSettingsAdmin(BackOfficeAdmin):
             {
                 "fields": ("retention_days", "partition_span"),
                 "description": "Events lie in partitions. Once a day, those that ended longer ago are written into "
-                "files and dropped, unless an invoice may still need them. Totals of hours and days stay for "
+                "files and dropped, unless something still needs them: an invoice that is not issued or not paid "
+                "yet, late events that may still come, or a backfill. Totals of hours and days stay for "
                 "ever; single events are then found in the files alone.",
             },
         ),

@@ -31,7 +31,9 @@ def request_backfill(
     if meter.archived_at is not None:
         raise Refused("meter_archived", f"{meter} is archived: it counts nothing any more.")
     if starts_at is not None and ends_at is not None and starts_at >= ends_at:
-        raise Invalid("invalid_range", "The end lies after the start; it is not part of the range.")
+        raise Invalid(
+            "invalid_range", "The end lies after the start; it is not part of the range.", param="/end"
+        )
     # Retention sees it, or it sees what is archived.
     turn.take_turn()
     refuse_archived(starts_at)
