@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.core.periods import calendar_month, month_start
-from apps.subscriptions.periods import Period, Schedule, anniversary_schedule, calendar_schedule
+from apps.subscriptions.periods import (
+    Interval,
+    Period,
+    Schedule,
+    anniversary_schedule,
+    calendar_schedule,
+    day_of_month_schedule,
+)
 
 ZONES = [
     "UTC",
@@ -172,3 +179,65 @@ def test_a_calendar_period_is_a_calendar_month(started_at: datetime, zone: ZoneI
     at = schedule.boundary(index)
     assert (at, schedule.boundary(index + 1)) == calendar_month(at, zone)
     assert month_start(started_at, zone, index) == at
+
+
+intervals = st.one_of(
+    st.builds(Interval, st.just("month"), st.sampled_from([1, 2, 3, 5, 6, 12])),
+    st.builds(Interval, st.just("week"), st.integers(1, 6)),
+    st.builds(Interval, st.just("day"), st.integers(1, 40)),
+)
+# No zone has left out a date since Apia did in 2011.
+later = st.integers(
+    int(datetime(2012, 1, 1, tzinfo=UTC).timestamp()), int(datetime(2060, 1, 1, tzinfo=UTC).timestamp())
+).map(lambda second: datetime.fromtimestamp(second, UTC))
+
+
+@given(
+    started_at=later,
+    zone=zones,
+    interval=intervals,
+    index=st.integers(0, 120),
+    # A day of the month, or how else it is anchored.
+    anchor=st.one_of(st.sampled_from(["calendar", "anniversary"]), st.integers(1, 31)),
+)
+def test_periods_of_any_interval_tile_time(
+    started_at: datetime, zone: ZoneInfo, interval: Interval, index: int, anchor: str | int
+) -> None:
+    """Law: boundaries rise strictly, every instant lies in exactly one period, and the first one holds the start."""
+    if isinstance(anchor, int):
+        schedule = day_of_month_schedule(started_at, zone, anchor, interval)
+    else:
+        make = calendar_schedule if anchor == "calendar" else anniversary_schedule
+        schedule = make(started_at, zone, interval)
+    start, end = schedule.boundary(index), schedule.boundary(index + 1)
+    assert start < end
+    period = Period(start, end)
+    for inside in (start, start + (end - start) / 2, end - timedelta(microseconds=1)):
+        assert schedule.full_period_at(inside) == period
+        assert schedule.nearest_boundary(inside) in (start, end)
+    first = schedule.full_period_at(started_at)
+    assert first.start <= started_at < first.end
+
+
+@pytest.mark.parametrize(
+    ("interval", "started", "expected"),
+    [
+        (Interval("month", 3), "2026-02-10", ["2026-01-01", "2026-04-01"]),
+        (Interval("month", 12), "2026-02-10", ["2026-01-01", "2027-01-01"]),
+        (Interval("week", 1), "2026-02-15", ["2026-02-09", "2026-02-16"]),
+        (Interval("day", 1), "2026-02-15", ["2026-02-15", "2026-02-16"]),
+    ],
+)
+def test_the_grid_of_the_calendar(interval: Interval, started: str, expected: list[str]) -> None:
+    zone = ZoneInfo("Pacific/Pago_Pago")
+    schedule = calendar_schedule(local(f"{started}T12:00:00", zone.key), zone, interval)
+    assert starts(schedule, 2) == [f"{day} 00:00" for day in expected]
+
+
+@pytest.mark.parametrize(
+    ("day", "expected"),
+    [(31, ["2028-01-31", "2028-02-29", "2028-03-31"]), (30, ["2028-01-30", "2028-02-29", "2028-03-30"])],
+)
+def test_a_day_of_month_clamps_and_comes_back(day: int, expected: list[str]) -> None:
+    schedule = day_of_month_schedule(local("2028-02-10T12:00:00", "UTC"), ZoneInfo("UTC"), day)
+    assert starts(schedule, 3) == [f"{one} 00:00" for one in expected]

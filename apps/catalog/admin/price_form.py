@@ -12,8 +12,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 from apps.catalog.admin.price_layout import DEFAULTS, SILENT, TIERED
 from apps.catalog.definitions import definition_document
 from apps.catalog.models import Meter, PlanVersion, Price, PriceFilter, PriceTier
-from apps.catalog.services.new_price import NewPrice, problems_of
-from apps.catalog.services.plans import reach
+from apps.catalog.services.plans import NewPrice, problems_of, reach
 from apps.rating import Problem, plain
 
 # For people: rating speaks of JSON.
@@ -84,12 +83,12 @@ class PriceForm(forms.ModelForm):
         model = Price
         fields = (
             "name", "code", "model", "meter", "billing_timing", "flat_amount", "is_per_seat", "unit_amount",
-            "package_size", "rate", "fixed_amount", "events_included", "amount_included", "multiplier", "unit_amount_property",
-            "first_tier_flat_at_zero", "convert_divide_by", "convert_multiply_by", "convert_rounding",
-            "quantity_included", "discount_percent", "discount_amount", "minimum_amount", "maximum_amount",
-            "commitment_amount", "commitment_quantity", "commitment_true_up", "commitment_overage_factor", "position",
+            "package_size", "rate", "fixed_amount", "events_included", "amount_included", "multiplier",
+            "unit_amount_property", "first_tier_flat_at_zero", "convert_divide_by", "convert_multiply_by",
+            "convert_rounding", "quantity_included", "discount_percent", "discount_amount", "minimum_amount",
+            "maximum_amount", "commitment_amount", "commitment_quantity", "commitment_true_up",
+            "commitment_overage_factor", "position",
         )  # fmt: skip
-
         labels = {
             "convert_divide_by": "Divide by",
             "convert_multiply_by": "Multiply by",

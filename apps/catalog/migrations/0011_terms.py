@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
             field=models.CharField(
                 choices=[("day", "Days"), ("week", "Weeks"), ("month", "Months")],
                 default="month",
-                max_length=5,
+                max_length=12,
                 verbose_name="fees every",
             ),
         ),
@@ -37,7 +37,7 @@ class Migration(migrations.Migration):
                 choices=[("second", "By time"), ("day", "In whole days")],
                 default="second",
                 help_text="How a fee is shared when it is due for a part of its period.",
-                max_length=6,
+                max_length=12,
             ),
         ),
         migrations.AddField(
@@ -66,7 +66,7 @@ class Migration(migrations.Migration):
                 blank=True,
                 choices=[("day", "Days"), ("week", "Weeks"), ("month", "Months")],
                 help_text="Empty: as the fees.",
-                max_length=5,
+                max_length=12,
                 verbose_name="usage every",
             ),
         ),

@@ -58,17 +58,17 @@ class PlanVersion(models.Model):
     is_negotiated = models.BooleanField("negotiated", default=False)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.DRAFT, editable=False)
     currency = models.CharField(max_length=3, default="USD", validators=[validate_currency])
-    interval_unit = models.CharField("fees every", max_length=5, choices=Unit.choices, default=Unit.MONTH)
+    interval_unit = models.CharField("fees every", max_length=12, choices=Unit.choices, default=Unit.MONTH)
     interval_count = models.PositiveSmallIntegerField(
         "so many", default=1, help_text="3 months are a quarter, 12 a year."
     )
     # Empty: as the fees. Otherwise it divides their interval, so that a fee's period ends with a cycle.
     usage_interval_unit = models.CharField(
-        "usage every", max_length=5, choices=Unit.choices, blank=True, help_text="Empty: as the fees."
+        "usage every", max_length=12, choices=Unit.choices, blank=True, help_text="Empty: as the fees."
     )
     usage_interval_count = models.PositiveSmallIntegerField("so many for usage", null=True, blank=True)
     proration = models.CharField(
-        max_length=6,
+        max_length=12,
         choices=Proration.choices,
         default=Proration.SECOND,
         help_text="How a fee is shared when it is due for a part of its period.",
