@@ -1,5 +1,6 @@
 """From an invoice line to its events: a page and a CSV of all of them."""
 
+from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,6 +20,7 @@ from apps.invoices.line_events import is_metered, line_events
 from apps.invoices.models import InvoiceLine
 
 SHOWN = 100
+MAX_SHOWN = 60
 EVENTS = "admin:invoices_invoice_line_events"
 EXPLORER = "admin:usage_usageevent_changelist"
 
@@ -76,4 +78,8 @@ class LineEventsPages(FactAdmin):
 
 
 def quantity_text_of(value: str) -> str:
-    return value if len(value) <= 60 else f"{value[:59]}…"
+    """What was read: a number for most meters, any text for one that counts different values."""
+    try:
+        return quantity_text(Decimal(value))
+    except InvalidOperation:
+        return value if len(value) <= MAX_SHOWN else f"{value[:MAX_SHOWN]}…"
