@@ -4,6 +4,8 @@ SHELL := /bin/sh
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
 TEST_WORKERS ?= 2
+# Tests that make many thousands of examples when they have time.
+SOAKED := $(addprefix tests/usage/test_,exactness.py aggregations.py quantities.py any_input.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help venv run test lint format bench soak shell reset requirements
@@ -35,8 +37,9 @@ format: venv ## mend what the formatter and the linter can mend
 bench: venv ## measure ingestion beside a raw COPY, usage queries and the price preview (ARGS="--stored 300000" is quicker)
 	@$(VENV_PYTHON) -m tests.bench $(ARGS)
 
-soak: venv ## a quarter of an hour at full rate: memory, latency and totals (ARGS="--minutes 60")
+soak: venv ## a quarter of an hour at full rate: memory, latency and totals (ARGS="--minutes 60"), then any history of events
 	@$(VENV_PYTHON) -m tests.bench.soak $(ARGS)
+	@HYPOTHESIS_PROFILE=soak $(VENV_PYTHON) -m pytest -n $(TEST_WORKERS) $(SOAKED)
 
 shell: venv ## Django's shell on the local database
 	@$(VENV_PYTHON) -m config.local shell

@@ -1,5 +1,6 @@
 """Quantities over any period equal a full scan of the events, to the last digit."""
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -25,6 +26,7 @@ FROM = datetime(2026, 2, 26, tzinfo=UTC)
 UNTIL = datetime(2026, 3, 3, tzinfo=UTC)
 NOW = datetime(2026, 4, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+SETS_OF_EVENTS = 5_000 if os.environ.get("HYPOTHESIS_PROFILE") == "soak" else 150
 # Zones whose midnights lie at whole, half and three-quarter hours of UTC.
 ZONES = [
     ZoneInfo(name)
@@ -85,7 +87,9 @@ def scanned(rows: list[Event], start: datetime, end: datetime) -> list[Event]:
     return [row for row in rows if row[3] and start <= row[0] < end]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=SETS_OF_EVENTS, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(rows=reported, asked=st.lists(periods, min_size=1, max_size=4), cut=st.integers(0, 25))
 def test_equal_a_full_scan_for_any_events_and_periods(
     meters: tuple[int, int], rows: list[Event], asked: list[tuple[datetime, datetime]], cut: int
