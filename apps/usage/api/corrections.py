@@ -1,6 +1,7 @@
 """/corrections: void and amend events, and read what was corrected."""
 
 from dataclasses import asdict
+from functools import partial
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
@@ -11,11 +12,11 @@ from rest_framework.views import APIView
 
 from apps.access.models import Scope
 from apps.core import clock
-from apps.core.api.idempotency import idempotent
+from apps.core.api.idempotency import Parts, idempotent, idempotent_in_parts
 from apps.usage.api.correction_serializers import AmendInput, CorrectionOutput, VoidInput, VoidOutput
 from apps.usage.models import UsageCorrection
 from apps.usage.services.corrections.amend_event import CHANGEABLE, amend_event
-from apps.usage.services.corrections.void_event import void_events
+from apps.usage.services.corrections.void_event import try_to_void
 
 
 class CorrectionList(ListAPIView[UsageCorrection]):
@@ -39,21 +40,21 @@ class EventsVoid(APIView):
     required_scope = Scope.USAGE_WRITE
 
     @extend_schema(request=VoidInput, responses=VoidOutput)
-    @idempotent
-    def post(self, request: Request) -> Response:
+    @idempotent_in_parts
+    def post(self, request: Request, parts: Parts) -> Response:
+        """Each void pauses ingestion until its transaction ends, so each has one of its own."""
         given = VoidInput(data=request.data)
         given.is_valid(raise_exception=True)
-        verdicts = void_events(
-            identities=[(one["id"], one["source"]) for one in given.validated_data["events"]],
-            reason=given.validated_data["reason"],
-            now=clock.now(),
-        )
-        voided = sum(one.status == "voided" for one in verdicts)
-        body = {
-            "voided": voided,
-            "refused": len(verdicts) - voided,
-            "results": [asdict(one) for one in verdicts],
-        }
+        reason, now = given.validated_data["reason"], clock.now()
+
+        def void(event_id: str, source: str) -> dict[str, str]:
+            return asdict(try_to_void(event_id=event_id, source=source, reason=reason, now=now))
+
+        verdicts = [
+            parts.once(partial(void, one["id"], one["source"])) for one in given.validated_data["events"]
+        ]
+        voided = sum(one["status"] == "voided" for one in verdicts)
+        body = {"voided": voided, "refused": len(verdicts) - voided, "results": verdicts}
         return Response(VoidOutput(body).data)
 
 

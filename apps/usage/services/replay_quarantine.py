@@ -1,5 +1,6 @@
 """Try quarantined events again, after their customer or meter has been made."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -61,15 +62,15 @@ def reason_of(answer: Verdict) -> tuple[str, str]:
     return answer.code, ""
 
 
-def keep_reasons(waiting: list[tuple[QuarantinedEvent, tuple[str, str]]]) -> None:
+def keep_reasons(waiting: Sequence[tuple[QuarantinedEvent, tuple[str, str]]]) -> None:
     """Why they still wait: a customer may be there by now and the meter not. One statement for each new reason."""
     found: dict[tuple[str, str], list[int]] = {}
     for row, reason in waiting:
         if (row.reason, row.problem) != reason:
             found.setdefault(reason, []).append(row.pk)
-    for (reason, problem), ids in found.items():
+    for (code, problem), ids in found.items():
         rows = QuarantinedEvent.objects.filter(pk__in=ids, status=QuarantinedEvent.Status.WAITING)
-        rows.update(reason=reason, problem=problem)
+        rows.update(reason=code, problem=problem)
 
 
 def as_parsed(index: int, row: QuarantinedEvent) -> ParsedEvent:

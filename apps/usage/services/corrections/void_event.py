@@ -46,15 +46,20 @@ def void_event(*, event_id: str, source: str = "", reason: str, now: datetime) -
 def void_events(*, identities: Sequence[tuple[str, str]], reason: str, now: datetime) -> list[VoidVerdict]:
     """The same for many ids with their sources, each in a transaction of its own, in their order."""
     given_reason(reason)
-    found = []
-    for event_id, source in identities:
-        try:
-            correction = void_event(event_id=event_id, source=source, reason=reason, now=now)
-        except Refused as refused:
-            found.append(VoidVerdict(event_id, source, "refused", refused.code, refused.message))
-        else:
-            found.append(VoidVerdict(event_id, source, "voided", correction=correction.public_id))
-    return found
+    return [
+        try_to_void(event_id=event_id, source=source, reason=reason, now=now)
+        for event_id, source in identities
+    ]
+
+
+def try_to_void(*, event_id: str, source: str = "", reason: str, now: datetime) -> VoidVerdict:
+    """One of them. Raises `Invalid` reason_required, which is said of no event."""
+    reason = given_reason(reason)
+    try:
+        correction = void_event(event_id=event_id, source=source, reason=reason, now=now)
+    except Refused as refused:
+        return VoidVerdict(event_id, source, "refused", refused.code, refused.message)
+    return VoidVerdict(event_id, source, "voided", correction=correction.public_id)
 
 
 def counting(*, event_id: str, source: str) -> Standing:
