@@ -85,3 +85,43 @@ def test_pages_warn(olga: Staff, calls: Meter) -> None:
     for content in (olga.get("/admin/").content.decode(), olga.get(path).content.decode()):
         assert "grouped very finely" in content
         assert '<code class="ch-code">user</code> alone has 5 values' in content
+
+
+def test_a_filter_of_an_id_is_named(olga: Staff, chat: Customer) -> None:
+    """It makes no dimension sets: each event has a shape of its own."""
+    named = {"operator": "not_in", "values": ["test"]}
+    meter = make_meter(
+        "requests", event_name="request", aggregation="count", value_property="", cardinality_warning_from=120,
+        filters=[{"property": "request_id", **named}, {"property": "region", **named}],
+    )  # fmt: skip
+    kinds = make_meter(
+        "kinds", event_name="request", aggregation="count", value_property="", cardinality_warning_from=2,
+        filters=[{"property": "region", **named}],
+    )  # fmt: skip
+
+    def send(numbers: range) -> None:
+        report(
+            *(
+                an_event(f"r{n}", event="request", timestamp="2026-01-15T10:00:00Z",
+                         properties={"request_id": f"q{n}", "region": f"r{n % 3}"})
+                for n in numbers
+            ),
+            now=NOW,
+        )  # fmt: skip
+
+    send(range(119))
+    counted()
+    assert wide_meters() == []
+    send(range(119, 120))
+    counted()
+    [one] = wide_meters()
+    assert (one.meter, one.dimension_sets, one.shapes) == (meter, 1, 120)
+    assert (one.widest_filter, one.widest_filter_count) == ("request_id", 120)
+    other = cardinality_of(kinds)
+    assert other is not None
+    assert (other.widest_filter, other.widest_filter_count) == ("region", 3)
+    for path in ("/admin/", page("catalog.meter", "change", meter.pk)):
+        content = olga.get(path).content.decode()
+        assert "grouped very finely" in content
+        assert '<code class="ch-code">request_id</code>, which has 120 values' in content
+    assert "grouped very finely" not in olga.get(page("catalog.meter", "change", kinds.pk)).content.decode()

@@ -19,20 +19,32 @@ WITH used AS MATERIALIZED (
     SELECT DISTINCT ON (meter_id) meter_id, dimension, counted FROM width ORDER BY meter_id, counted DESC, dimension
 ), shape AS (
     SELECT event_name, count(*) AS counted FROM usage_eventshape GROUP BY 1
+), filtered AS (
+    SELECT DISTINCT meter.id AS meter_id, meter.event_name, part ->> 'property' AS name
+      FROM catalog_meter AS meter CROSS JOIN LATERAL jsonb_array_elements(meter.filters) AS part
+), filter_width AS (
+    SELECT filtered.meter_id, filtered.name, count(DISTINCT shape.fixed::json ->> filtered.name) AS counted
+      FROM filtered JOIN usage_eventshape AS shape ON shape.event_name = filtered.event_name GROUP BY 1, 2
+), widest_filter AS (
+    SELECT DISTINCT ON (meter_id) meter_id, name, counted FROM filter_width ORDER BY meter_id, counted DESC, name
 ), sets AS (
     SELECT meter_id, count(*) AS counted FROM used GROUP BY 1
 )
 INSERT INTO usage_metercardinality AS known
-       (meter_id, month_on, dimension_sets, shapes, widest_dimension, widest_count, counted_at)
+       (meter_id, month_on, dimension_sets, shapes, widest_dimension, widest_count, widest_filter,
+        widest_filter_count, counted_at)
 SELECT meter.id, (%(month)s::timestamptz AT TIME ZONE 'UTC')::date, coalesce(sets.counted, 0),
-       coalesce(shape.counted, 0), coalesce(widest.dimension, ''), coalesce(widest.counted, 0), %(at)s
+       coalesce(shape.counted, 0), coalesce(widest.dimension, ''), coalesce(widest.counted, 0),
+       coalesce(widest_filter.name, ''), coalesce(widest_filter.counted, 0), %(at)s
   FROM catalog_meter AS meter
   LEFT JOIN sets ON sets.meter_id = meter.id
   LEFT JOIN widest ON widest.meter_id = meter.id
+  LEFT JOIN widest_filter ON widest_filter.meter_id = meter.id
   LEFT JOIN shape ON shape.event_name = meter.event_name
     ON CONFLICT (meter_id) DO UPDATE
    SET month_on = excluded.month_on, dimension_sets = excluded.dimension_sets, shapes = excluded.shapes,
        widest_dimension = excluded.widest_dimension, widest_count = excluded.widest_count,
+       widest_filter = excluded.widest_filter, widest_filter_count = excluded.widest_filter_count,
        counted_at = excluded.counted_at
 """
 
