@@ -78,8 +78,17 @@ def test_an_amendment_is_json(olga: Staff, business: Business, properties: str) 
 
 
 def test_a_refused_amendment_is_told(olga: Staff, business: Business) -> None:
-    form = form_of(event_by_identity(event_id="call-2"), customer="nobody")
-    assert told(olga.post(event_page("amend"), form)) == ["There is no customer 'nobody'."]
+    """At its field, and nothing that was typed is lost."""
+    form = form_of(event_by_identity(event_id="call-2"), customer="nobody", reason="Typed with care")
+    shown = olga.post(event_page("amend"), form)
+    assert shown.status_code == 200
+    assert shown.context["form"].errors == {"customer": ["There is no customer 'nobody'."]}
+    assert "Typed with care" in shown.content.decode()
+    # What is about no field is told above the form.
+    same = form_of(event_by_identity(event_id="call-2"), reason="Typed with care")
+    shown = olga.post(event_page("amend"), same)
+    assert (shown.status_code, told(shown)[-1]) == (200, "The event is like that already.")
+    assert "Typed with care" in shown.content.decode()
 
 
 def test_a_range_is_backfilled(olga: Staff, business: Business) -> None:

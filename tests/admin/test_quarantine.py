@@ -14,7 +14,7 @@ from apps.invoices.at_risk import at_risk
 from apps.tenants.models import Tenant
 from apps.usage import tasks
 from apps.usage.admin import quarantined_event
-from apps.usage.models import QuarantinedEvent, UsageEvent
+from apps.usage.models import ArchivedPartition, QuarantinedEvent, UsageEvent
 from apps.usage.selectors.quarantine import waiting_groups
 from tests.admin.business import Business
 from tests.admin.test_actions import told
@@ -89,6 +89,46 @@ def test_a_part_is_replayed(olga: Staff, business: Business) -> None:
     assert told(olga.post(url)) == ["1 event replayed."]
     assert told(olga.post(f"{REPLAY}?customer_reference=nobody-yet"))[-1] == "2 events replayed."
     assert UsageEvent.objects.count() == 6
+
+
+def test_why_it_still_waits_is_said_after_a_replay(olga: Staff, business: Business) -> None:
+    """It waited for a customer; then for a meter; then the meter rejects what it should read."""
+    report(an_event("x", customer="new", event="video", properties={"seconds": "many"}, timestamp=None))
+    waiting = QuarantinedEvent.objects.get(event_id="x")
+
+    def replayed() -> str:
+        olga.post(page("usage.quarantinedevent", "replay", waiting.pk))
+        return olga.get(page("usage.quarantinedevent", "change", waiting.pk)).content.decode()
+
+    make_customer("new")
+    assert "No meter in use counts events named" in replayed()
+    make_meter("video", event_name="video", value_property="seconds")
+    assert "a meter rejected it: " in replayed()
+    waiting.refresh_from_db()
+    assert (waiting.status, waiting.reason) == ("waiting", "rejected")
+    assert "seconds" in waiting.problem
+    ArchivedPartition.objects.create(
+        partition="usage_usageevent_202602", starts_at=clock.now() - timedelta(days=30),
+        ends_at=clock.now() + timedelta(days=1), format="parquet", file_name="x.parquet", row_count=1, byte_size=1,
+        sha256="0" * 64, archived_at=clock.now(),
+    )  # fmt: skip
+    assert "archived before it could count" in replayed()
+    assert ("Events of its time are archived", "1") in rows_of(olga, "Why")
+
+
+def test_links_lead_to_one_customer_and_event(olga: Staff, business: Business) -> None:
+    report(
+        an_event("p1", customer="acme", event="call", timestamp=None),
+        an_event("p2", customer="acme-2", event="call.video", timestamp=None),
+    )
+    for title, name, only in (("Customer", "acme", "p1"), ("Event", "call", "p1")):
+        (table,) = [one for one in head_of(olga)["tables"] if one["title"] == title]
+        (row,) = [one for one in table["rows"] if one["name"] == name]
+        listed = olga.get(f"{LIST}?{row['shown']}").context["cl"].result_list
+        assert [one.event_id for one in listed] == [only]
+    explorer = olga.get(f"{page('usage.usageevent', 'changelist')}?verdict=quarantined&event_name=call")
+    listed = olga.get(explorer.headers["Location"]).context["cl"].result_list
+    assert [one.event_id for one in listed] == ["p1"]
 
 
 def test_many_are_replayed_in_the_background(

@@ -40,7 +40,8 @@ def ask(
 ) -> HttpResponse:
     """Show the question; when it is answered call `act` with the form's data and show the message it returns.
 
-    What a service refuses is shown as a message on the page one comes back to: its state has changed.
+    What a service refuses is shown with the form as it was typed, at its field if it is about one. Without a form it
+    is a message on the page one comes back to.
     """
     answered = request.method == "POST" if is_answered is None else is_answered
     if record is not None and not answered and not model_admin.is_on_offer(action_of(request), record):
@@ -53,8 +54,15 @@ def ask(
         try:
             model_admin.tell(request, act(form.cleaned_data if form else {}))
         except Refused as refused:
-            model_admin.tell(request, refused.message, refused=True)
-        return HttpResponseRedirect(page_of(model_admin, record))
+            field = model_admin.field_of(refused.param).strip("/").split("/")[0]
+            if form is not None and field in form.fields:
+                form.add_error(field, refused.message)
+            else:
+                model_admin.tell(request, refused.message, refused=True)
+            if form is None:
+                return HttpResponseRedirect(page_of(model_admin, record))
+        else:
+            return HttpResponseRedirect(page_of(model_admin, record))
     context = {
         **model_admin.admin_site.each_context(request),
         "title": question.title,

@@ -35,6 +35,10 @@ WHAT_TO_DO = {
     Reason.UNKNOWN_METER: "No meter in use counts events named {event!r}. Create a meter for them, then replay.",
     Reason.MISSING_VALUE: "The meters for {event!r} sum a property that this event does not have. "
     "Create a meter that fits, then replay; or have the app send the property with a new event.",
+    Reason.REJECTED: "When it was replayed last, a meter rejected it: {problem} It would be rejected again, unless the "
+    "meter is changed; have the app send it right, with a new ID.",
+    Reason.EVENTS_ARCHIVED: "The events of its time were archived before it could count. It stays here as it was sent, "
+    "and counts no more; what it is worth can be settled with the customer by hand.",
 }
 
 
@@ -102,7 +106,7 @@ class QuarantinedEventAdmin(FactAdmin):
     @display(description="Why")
     def what_to_do(self, event: QuarantinedEvent) -> str:
         return WHAT_TO_DO[Reason(event.reason)].format(
-            customer=event.customer_reference, event=event.event_name
+            customer=event.customer_reference, event=event.event_name, problem=event.problem
         )
 
     @display(description="Properties")
@@ -225,8 +229,8 @@ def head_of(request: HttpRequest) -> dict[str, Any]:
             }
             for title, attribute, lookup in (
                 ("Why", "reason", "reason__exact"),
-                ("Customer", "customer_reference", "customer_reference__icontains"),
-                ("Event", "event_name", "event_name__icontains"),
+                ("Customer", "customer_reference", "customer_reference__exact"),
+                ("Event", "event_name", "event_name__exact"),
             )
         ],
     }

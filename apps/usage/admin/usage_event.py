@@ -153,7 +153,7 @@ def quarantine_url(request: HttpRequest) -> str:
     """The list of those that wait, by the event's name when one was chosen."""
     query = {"status__exact": "waiting"}
     if name := request.GET.get("event_name"):
-        query["event_name__icontains"] = name
+        query["event_name__exact"] = name
     return f"{reverse('admin:usage_quarantinedevent_changelist')}?{urlencode(query)}"
 
 

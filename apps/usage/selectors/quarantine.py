@@ -9,6 +9,7 @@ from django.db import connection
 
 from apps.catalog.selectors import meters_by_event_name
 from apps.customers.selectors import customer_ids_by_reference
+from apps.usage.models import QuarantinedEvent
 
 # A page must not add up millions of rows; beyond that the sums are at least so much.
 COUNTED_AT_MOST = 100_000
@@ -51,7 +52,7 @@ def waiting_groups() -> list[WaitingGroup]:
             count,
             oldest,
             customers.get(customer),
-            customer in customers and name in metered,
+            customer in customers and name in metered and reason != QuarantinedEvent.Reason.EVENTS_ARCHIVED,
         )
         for reason, customer, name, count, oldest in rows
     ]
