@@ -24,10 +24,13 @@ def due_drafts(now: datetime) -> QuerySet[Invoice]:
 
 
 def earlier_draft_of(invoice: Invoice) -> Invoice | None:
-    """A draft of the subscription that has to be finalized before this one."""
+    """A draft of the subscription that has to be finalized before this one.
+
+    The opening of a trial comes at the trial's end: after the periods that ended before.
+    """
     is_earlier = Q(period_end__lte=invoice.period_start)
     if invoice.kind == Kind.CYCLE:
-        is_earlier |= Q(kind=Kind.OPENING)
+        is_earlier |= Q(kind=Kind.OPENING, period_start__lt=invoice.period_end)
     earlier = drafts().filter(is_earlier, subscription_id=invoice.subscription_id).exclude(pk=invoice.pk)
     return earlier.order_by("period_end", "id").first()
 
@@ -38,7 +41,8 @@ def next_finalization_at() -> datetime | None:
     What waits behind another draft waits for it, however long ago its own grace ended.
     """
     earlier = drafts().filter(
-        Q(period_end__lte=OuterRef("period_start")) | Q(kind=Kind.OPENING) & ~Q(pk=OuterRef("pk")),
+        Q(period_end__lte=OuterRef("period_start"))
+        | Q(kind=Kind.OPENING, period_start__lt=OuterRef("period_end")) & ~Q(pk=OuterRef("pk")),
         subscription=OuterRef("subscription"),
     )
     first = drafts().filter(~Exists(earlier), parked_at__isnull=True)

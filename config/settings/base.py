@@ -210,6 +210,7 @@ SPECTACULAR_SETTINGS = {
         "InvoiceKindEnum": "apps.invoices.models.Invoice.Kind",
         "InvoiceLineKindEnum": "apps.invoices.models.InvoiceLine.Kind",
         "InvoiceStatus": "apps.invoices.models.Invoice.Status",
+        "IntervalUnit": "apps.catalog.models.PlanVersion.Unit",
         "MeterStatus": "apps.catalog.models.Meter.Status",
         "PlanVersionStatus": "apps.catalog.models.PlanVersion.Status",
         "SubscriptionStatus": "apps.subscriptions.models.Subscription.Status",

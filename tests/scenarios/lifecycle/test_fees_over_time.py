@@ -300,6 +300,8 @@ def test_a_trial_that_would_cancel_is_reactivated(in_acme: Tenant) -> None:
     assert sorted(bills()) == [
         ("26-01-01", "26-02-01", "0.00"), ("26-02-01", "26-03-01", "31.00"), ("26-02-01", "opening", "31.00"),
     ]  # fmt: skip
+    # The opening comes after the trial and before the first period that is paid for; none waits for the other.
+    assert not Invoice.objects.filter(status=Invoice.Status.DRAFT).exists()
 
 
 def test_a_backdated_start_of_fourteen_months(in_acme: Tenant) -> None:
