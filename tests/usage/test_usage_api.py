@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from apps.customers.models import Customer
+from apps.usage.selectors import totals_of
 from tests.harness.clients import Api
 from tests.harness.factories import an_event, make_customer, make_meter, report
 
@@ -186,3 +187,49 @@ def test_another_tenant_s_customer_is_not_there(used: Customer, globex_api: Api)
     for reference in ("chat", used.public_id):
         assert globex_api.get(f"/usage?customer={reference}").status_code == 404
         assert globex_api.get(f"/customers/{reference}/usage/summary").status_code == 404
+
+
+def test_no_more_groups_are_read_than_a_page_may_have(
+    used: Customer, acme_api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A day has a group of each of two meters; the pages and the file are the same as when all is read at once."""
+    path = f"/usage?customer=chat&include_children=true&window=day&group_by=model&{DAYS}"
+    whole = acme_api.get(path).json()
+    file = b"".join(acme_api.get(f"{path}&format=csv").streaming_content)
+    seen: list[int] = []
+
+    def counted(*given: Any, **more: Any) -> Any:
+        found = totals_of(*given, **more)
+        seen.append(sum(map(len, found)))
+        return found
+
+    monkeypatch.setattr("apps.usage.selectors.usage_rows.totals_of", counted)
+    monkeypatch.setattr("apps.usage.api.usage_query.MAX_GROUPS", 4)
+    again = acme_api.get(path).json()
+    assert (again["data"], again["next_cursor"]) == (whole["data"], None)
+    assert len(seen) > 1
+    assert max(seen) <= 4
+    monkeypatch.setattr("apps.usage.api.usage_csv.ROWS_AT_ONCE", 3)
+    monkeypatch.setattr("apps.usage.api.usage_query.WINDOWS_AT_ONCE", 1)
+    assert b"".join(acme_api.get(f"{path}&format=csv").streaming_content) == file
+    # A window that is too large by itself.
+    monkeypatch.setattr("apps.usage.api.usage_query.MAX_GROUPS", 1)
+    answer = acme_api.get(path)
+    assert (answer.status_code, answer.json()["code"]) == (400, "too_many_groups")
+    assert b"".join(acme_api.get(f"{path}&format=csv").streaming_content) == file
+
+
+def test_windows_behind_a_full_page_are_not_read(
+    used: Customer, acme_api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def counted(spans: Any, *given: Any, **more: Any) -> Any:
+        asked.append(len(spans))
+        return totals_of(spans, *given, **more)
+
+    monkeypatch.setattr("apps.usage.selectors.usage_rows.totals_of", counted)
+    monkeypatch.setattr("apps.usage.api.usage_query.WINDOWS_AT_ONCE", 2)
+    monkeypatch.setattr("apps.usage.api.usage.MAX_ROWS", 5)
+    page = acme_api.get(f"/usage?customer=chat&window=hour&group_by=model&{DAYS}").json()
+    assert (asked, bool(page["next_cursor"])) == ([2, 2], True)

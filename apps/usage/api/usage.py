@@ -41,8 +41,8 @@ class UsageList(APIView):
     which may be repeated, keeps usage with one of these values. Time-weighted usage is in unit-hours, counts what
     was set before the period, and of a period that is not over what accrued.
 
-    Pages hold `limit` windows, and end early after 10,000 rows. `format=csv`, or `Accept: text/csv`, gives all
-    rows at once.
+    Pages hold `limit` windows, and end early after 10,000 rows; a window with more than 20,000 groups is refused
+    (`too_many_groups`). `format=csv`, or `Accept: text/csv`, gives all rows at once.
     """
 
     required_scope = Scope.USAGE_READ

@@ -16,6 +16,7 @@ from apps.usage.api.usage_query import UsageQuestion
 from apps.usage.selectors.usage_rows import UsageRow
 
 WINDOWS_AT_ONCE = 200
+ROWS_AT_ONCE = 5_000
 # What a spreadsheet would take for a formula.
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -42,9 +43,17 @@ def parts_of(question: UsageQuestion, now: datetime) -> Iterator[bytes]:
     names = {customer.pk: (customer.public_id, customer.external_id) for customer in question.customers}
     spans = (span for _, span in question.spans())
     while part := list(islice(spans, WINDOWS_AT_ONCE)):
-        with tenant_context(tenant):
-            found = list(question.rows(part, now))
-        yield lines([row_cells(row, names, question.group_by) for rows in found for row in rows])
+        found = question.rows(part, now)
+        pending: list[UsageRow] = []
+        is_complete = False
+        while not is_complete:
+            with tenant_context(tenant):
+                rows = next(found, None)
+            is_complete = rows is None
+            pending += rows or []
+            while len(pending) >= ROWS_AT_ONCE or (is_complete and pending):
+                yield lines([row_cells(row, names, question.group_by) for row in pending[:ROWS_AT_ONCE]])
+                del pending[:ROWS_AT_ONCE]
 
 
 def row_cells(row: UsageRow, names: dict[int, tuple[str, str]], group_by: Sequence[str]) -> list[str]:

@@ -26,6 +26,9 @@ from apps.usage.selectors.windows import windows_of
 
 # The minutes of the longest day.
 MAX_WINDOWS = 1_500
+# Of usage that is grouped so many windows, and totals of groups, are read at once.
+WINDOWS_AT_ONCE = 25
+MAX_GROUPS = 20_000
 FILTER = re.compile(r"filter\[(.+)\]", re.DOTALL)
 LISTS = ("meter", "group_by")
 CURSOR = re.compile(r"[0-9]{1,18}:[0-9]{1,4}")
@@ -60,7 +63,36 @@ class UsageQuestion:
                 yield cursor_text(customer.pk, index), Span(customer.pk, start, end)
 
     def rows(self, spans: Sequence[Span], as_of: datetime) -> Iterator[list[UsageRow]]:
-        return usage_rows(spans, self.meters, group_by=self.group_by, filters=self.filters, as_of=as_of)
+        """For each span its rows. They are read when they are wanted, some windows at a time and no more groups than
+        `MAX_GROUPS`: all groups of a page's windows may be many millions.
+
+        Raises `Invalid` too_many_groups for a window that has more; a CSV has them all the same.
+        """
+        at_once = len(spans) if not self.group_by else WINDOWS_AT_ONCE
+        left = list(spans)
+        while left:
+            found = self.read(left[:at_once], as_of, at_most=MAX_GROUPS)
+            if not found:
+                found = self.read_many(left[0], as_of)
+            yield from found
+            left = left[len(found) :]
+
+    def read(self, spans: Sequence[Span], as_of: datetime, at_most: int | None) -> list[list[UsageRow]]:
+        return list(
+            usage_rows(
+                spans, self.meters, group_by=self.group_by, filters=self.filters, as_of=as_of, at_most=at_most
+            )
+        )
+
+    def read_many(self, span: Span, as_of: datetime) -> list[list[UsageRow]]:
+        if self.is_csv:
+            return self.read([span], as_of, at_most=None)
+        raise Invalid(
+            "too_many_groups",
+            f"The window from {span.start.isoformat()} has more than {MAX_GROUPS:,} groups. Group by fewer dimensions,"
+            " filter, choose smaller windows, or ask for CSV.",
+            param="/group_by",
+        )
 
 
 def question_of(params: QueryDict, *, accepts: str, now: datetime) -> UsageQuestion:

@@ -106,8 +106,10 @@ def totals_of(
     *,
     grouping: Grouping = EVERYTHING,
     as_of: datetime | None = None,
+    at_most: int | None = None,
 ) -> list[dict[tuple[int, Any], Quantity]]:
-    """By span, in their order, then by meter and group; what nobody used has no entry.
+    """By span, in their order, then by meter and group; what nobody used has no entry. Where there are more than
+    `at_most` totals only the first spans are answered that have no more together: none, when the first alone has.
 
     One statement, so all totals are of one snapshot, after one that reads the meters' aggregations; a caller who
     knows them gives them by meter. Where a span begins or ends inside an hour one more asks whether its events
@@ -124,12 +126,19 @@ def totals_of(
         return found
     refuse_archived(start for span in spans for start, _ in pieces_of(span.start, span.end).ragged)
     statement, parameters = question(spans, aggregations, grouping, as_of)
+    bound = "" if at_most is None else f" ORDER BY label LIMIT {at_most + 1}"
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT label, meter_id, grp, trim_scale(quantity), event_count::bigint FROM ({statement}) AS total",
+            "SELECT label, meter_id, grp, trim_scale(quantity), event_count::bigint"
+            f" FROM ({statement}) AS total{bound}",
             parameters,
         )
-        for label, meter_id, group, quantity, event_count in cursor.fetchall():
+        rows = cursor.fetchall()
+        if at_most is not None and len(rows) > at_most:
+            found = found[: rows[-1][0]]
+        for label, meter_id, group, quantity, event_count in rows:
+            if label >= len(found):
+                break
             is_area = aggregations[meter_id] == Aggregation.TIME_WEIGHTED_SUM
             key = meter_id, tuple(group) if isinstance(group, list) else group
             one = Quantity(unit_hours(quantity) if is_area else quantity, event_count)

@@ -25,15 +25,20 @@ def usage_rows(
     group_by: Sequence[str],
     filters: Mapping[str, Sequence[str]],
     as_of: datetime,
+    at_most: int | None = None,
 ) -> Iterator[list[UsageRow]]:
-    """For each span its rows, by meter as given, then by dimension values. Every meter has a row, be it zero."""
+    """For each span its rows, by meter as given, then by dimension values. Every meter has a row, be it zero.
+
+    With `at_most` the first spans alone, as `totals_of` has it.
+    """
     totals = totals_of(
         spans,
         {meter.pk: meter.aggregation for meter in meters},
         grouping=by_dimensions(group_by, filters),
         as_of=as_of,
+        at_most=at_most,
     )
-    for span, total in zip(spans, totals, strict=True):
+    for span, total in zip(spans, totals, strict=at_most is None):
         by_meter: dict[int, list[tuple[tuple[str, ...] | None, Quantity]]] = {
             meter.pk: [] for meter in meters
         }
