@@ -1,6 +1,7 @@
 """A meter on its page: defined, tried on a pasted event, activated."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,12 +11,15 @@ from apps.catalog.admin.filter_lines import filters_in, line_of
 from apps.catalog.admin.meter_words import HELP, measures_text
 from apps.catalog.models import Meter
 from apps.catalog.services import meters
+from apps.core import clock
 from apps.tenants.models import Tenant
+from apps.usage.models import ArchivedPartition
 from tests.admin.test_actions import audited, told
 from tests.admin.test_pages import page
 from tests.harness.clients import Staff
 from tests.harness.evidence import nothing_changes_in
-from tests.harness.factories import make_meter
+from tests.harness.factories import an_event, make_customer, make_meter, report
+from tests.usage.totals import metered
 
 LIST, ADD, TRIAL = (
     page("catalog.meter", "changelist"),
@@ -178,6 +182,41 @@ def test_a_draft_is_changed_and_activated(olga: Staff, in_acme: Tenant) -> None:
     assert meter.status == "active"
     assert 'name="aggregation"' not in olga.get(url).content.decode()
     assert "was active before" in told(olga.post(activate))[-1]
+
+
+def test_discarding_what_a_draft_has_counted_is_asked_first(olga: Staff, in_acme: Tenant) -> None:
+    olga.post(ADD, FORM)
+    meter = Meter.objects.get()
+    url = page("catalog.meter", "change", meter.pk)
+    make_customer()
+    fields = {
+        "event": meter.event_name,
+        "properties": {"input_tokens": 1, "output_tokens": 2, "region": "eu"},
+    }
+    report(*(an_event(f"e{number}", **{**fields, "timestamp": None}) for number in range(3)))
+    counted = metered(meter.code)
+    assert counted > 0
+    changed = {**FORM, "filters": "region in eu"}
+    with nothing_changes_in("acme"):
+        asked = olga.post(url, changed)
+    assert asked.status_code == 200
+    facts = asked.context["question"].facts
+    assert facts == {"Events it has counted": "3", "A backfill can read again": "all of them"}
+    ArchivedPartition.objects.create(
+        partition="usage_usageevent_x", starts_at=clock.now() - timedelta(days=1),
+        ends_at=clock.now() + timedelta(days=1), format="parquet", file_name="x.parquet", row_count=1, byte_size=1,
+        sha256="0" * 64, archived_at=clock.now(),
+    )  # fmt: skip
+    assert "earlier ones are archived" in olga.post(url, changed).content.decode()
+    # How it is called discards nothing.
+    assert olga.post(url, {**FORM, "name": "Other"}).status_code == 302
+    assert metered(meter.code) == counted
+    hidden: dict[str, Any] = {}
+    for name, value in asked.context["question"].hidden:
+        hidden.setdefault(name, []).append(value)
+    assert olga.post(url, hidden | {"confirmed": "yes"}).status_code == 302
+    meter.refresh_from_db()
+    assert (meter.definition_version, metered(meter.code)) == (2, 0)
 
 
 def test_saving_a_form_as_it_is_changes_nothing(olga: Staff, in_acme: Tenant) -> None:

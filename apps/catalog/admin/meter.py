@@ -1,5 +1,6 @@
 """Meters. What an active one measures is fixed; a draft may change. Beside the form, what it reads off an event."""
 
+from copy import copy
 from typing import Any
 
 from django.contrib import admin
@@ -21,6 +22,7 @@ from apps.core import clock
 from apps.core.admin.base import BackOfficeAdmin
 from apps.core.admin.confirmation import Question, ask
 from apps.core.admin.display import NOTHING, badge, code, instant_column, instant_text
+from apps.core.admin.registry import facts_for
 from apps.core.admin_sites import tenant_site
 
 TRIAL = "admin/catalog/meter/trial.html"
@@ -130,6 +132,46 @@ class MeterAdmin(BackOfficeAdmin):
             "fields": {"value_property": READS_PROPERTY, "value_expression": READS_EXPRESSION},
         }
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        asked = self.asked_first(request, object_id) if object_id else None
+        return asked or super().changeform_view(request, object_id, form_url, extra_context)
+
+    def asked_first(self, request: HttpRequest, object_id: str) -> HttpResponse | None:
+        """A page with what would be discarded, when a draft that has counted is to measure something else."""
+        if request.method != "POST" or "confirmed" in request.POST:
+            return None
+        meter = self.get_object(request, object_id)
+        if meter is None or not self.may_define(request, meter):
+            return None
+        form = self.get_form(request, meter, change=True)(request.POST, instance=copy(meter))
+        given = form.cleaned_data if form.is_valid() else {}
+        if all(given[name] == getattr(meter, name) for name in DEFINITION if name in given):
+            return None
+        facts = facts_for("catalog.meter.define", meter)
+        if not facts:
+            return None
+        question = Question(
+            title=f"Change what {meter} measures?",
+            text="It begins anew: what it has counted so far is discarded. Events stay, and a backfill lets it read "
+            "them again, as far as they are not archived.",
+            facts=facts,
+            button="Change and discard",
+            is_dangerous=True,
+            hidden=[
+                (name, value)
+                for name in request.POST
+                for value in request.POST.getlist(name)
+                if name != "csrfmiddlewaretoken"
+            ],
+        )
+        return ask(self, request, question, lambda _: "", record=meter, is_answered=False)
 
     def save_model(self, request: HttpRequest, obj: Meter, form: Any, change: bool) -> None:
         if change:

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path
@@ -15,9 +16,9 @@ from apps.core import clock
 from apps.core.admin.base import BackOfficeAdmin
 from apps.core.admin.confirmation import Question, ask
 from apps.core.admin.display import NOTHING, badge, instant_column, instant_text
-from apps.core.admin.registry import Panel, register_panel
+from apps.core.admin.registry import Panel, register_facts, register_panel
 from apps.core.admin_sites import tenant_site
-from apps.usage.models import ArchivedPartition, MeterBackfill
+from apps.usage.models import ArchivedPartition, MeterBackfill, RollupHour
 from apps.usage.services.meter_backfill.request import cancel_backfill, request_backfill
 from apps.usage.tasks import run_meter_backfill
 
@@ -173,6 +174,23 @@ def panel_of_meter(request: HttpRequest, meter: Meter) -> dict[str, Any] | None:
     }
 
 
+def discarded_by_change(meter: Meter) -> dict[str, Any]:
+    """What a draft loses when it is to measure something else; nothing when it has counted nothing."""
+    totals = RollupHour.objects.filter(meter_id=meter.pk)
+    counted = totals.aggregate(count=Sum("event_count"))["count"]
+    if not counted:
+        return {}
+    kept_from = ArchivedPartition.events_kept_from()
+    is_lost = kept_from is not None and totals.filter(bucket__lt=kept_from).exists()
+    return {
+        "Events it has counted": f"{counted:,}",
+        "A backfill can read again": f"those from {instant_text(kept_from)} on; earlier ones are archived"
+        if is_lost
+        else "all of them",
+    }
+
+
+register_facts("catalog.meter.define", discarded_by_change)
 register_panel(
     "usage.meterbackfill",
     Panel(10, "admin/usage/meterbackfill/panel.html", "usage.view_meterbackfill", panel_of, is_wide=True),
