@@ -16,7 +16,8 @@ from django.core.management import CommandError, call_command
 from apps.core.errors import Invalid, Refused
 from apps.customers.models import Customer
 from apps.usage.models import ArchivedPartition, QuarantinedEvent, UsageEvent, UsageImport
-from apps.usage.services.imports import files, request, run, take, try_out
+from apps.usage.services.imports import csv_file, files, request, run, take, try_out
+from apps.usage.services.imports.records import Start
 from tests.harness.evidence import nothing_changes_in
 from tests.harness.factories import an_event, make_customer, report
 from tests.usage.retained import FEBRUARY
@@ -331,6 +332,68 @@ def test_it_goes_on_where_it_stopped(chat: Customer) -> None:
     found.refresh_from_db()
     assert (found.status, counts(found)) == ("done", {"accepted": 2250, "rejected": 250})
     assert [number for number, *_ in reported(found)] == [2 + 10 * one for one in range(250)]
+
+
+def as_parquet(rows: int) -> bytes:
+    columns: dict[str, list[Any]] = {
+        "id": [f"e{one}" for one in range(rows)],
+        "event": ["llm.call"] * rows,
+        "customer": ["chat"] * rows,
+        "timestamp": ["2026-01-15T10:00:00Z"] * rows,
+        "properties.input_tokens": [1 if one % 10 else -1 for one in range(rows)],
+    }
+    raw = io.BytesIO()
+    pq.write_table(pa.table(columns), raw, row_group_size=700)
+    return raw.getvalue()
+
+
+QUOTED = 'e,llm.call,chat,2026-01-15T10:00:00Z,1,"two\nlines"\n\n'
+BROKEN = 'b,llm.call,chat,2026-01-15T10:00:00Z,1,"never closed\n'
+ONE = json.dumps(an_event("e", properties={"input_tokens": 1}))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", b"\xef\xbb\xbf" + (HEADER + (QUOTED + BROKEN) * 20).encode()),
+        ("a.ndjson", f"{ONE}\r\n\n{{broken\n".encode() * 20),
+        ("a.parquet", as_parquet(2000)),
+    ],
+)
+def test_behind_any_record_it_reads_the_same_as_from_the_beginning(
+    name: str, content: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    every = list(files.records_in(path, files.format_of(name)))
+    assert len(every) == (2000 if name == "a.parquet" else 40)
+    for position in (1, 2, 3, 19, len(every) - 1, len(every), *((699, 700, 701) if len(every) > 700 else ())):
+        last = every[position - 1]
+        start = Start(position, last.bytes_read, last.lines_read)
+        assert list(files.records_in(path, files.format_of(name), start)) == every[position:]
+
+
+def test_what_has_been_read_is_not_read_again(chat: Customer, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = made(HEADER + "".join(line(f"e{one}", 1) for one in range(2500)))
+    request.start_import(run=found, now=NOW)
+    parsed: list[int] = []
+    record_of = csv_file.record_of
+
+    def counting(*given: Any) -> Any:
+        parsed.append(1)
+        return record_of(*given)
+
+    monkeypatch.setattr(csv_file, "record_of", counting)
+    while run.run_import(import_id=found.pk, at_most=timedelta(0)):
+        pass
+    # An import of another release does not know its lines, and finds its place by reading.
+    assert len(parsed) == 2500
+    UsageImport.objects.filter(pk=found.pk).update(
+        status="running", lines_read=0, position=2400, accepted=2400
+    )
+    run.run_import(import_id=found.pk)
+    found.refresh_from_db()
+    assert (found.position, found.duplicates, len(parsed)) == (2500, 100, 5000)
 
 
 def test_a_kill_before_the_position_was_stored_doubles_nothing(

@@ -131,7 +131,9 @@ class ReasonInput(StrictSerializer):
 
 
 class MeterBackfillInput(StrictSerializer):
-    start = InstantField(required=False, default=None, help_text="Default: the first event. Needed once events are archived.")
+    start = InstantField(
+        required=False, default=None, help_text="Default: the first event. Needed once events are archived."
+    )
     end = InstantField(required=False, default=None, help_text="Exclusive. Default: the last event.")
     reason = serializers.CharField(max_length=MAX_REASON, required=False, default="")
 

@@ -38,6 +38,8 @@ class UsageImport(PublicModel):
     earliest_at = models.DateTimeField(null=True, blank=True)
     position = models.BigIntegerField(default=0)
     bytes_read = models.BigIntegerField(default=0)
+    # 0 for an import that was begun before lines were counted.
+    lines_read = models.BigIntegerField(default=0, db_default=0)
     accepted = models.BigIntegerField(default=0)
     duplicates = models.BigIntegerField(default=0)
     conflicts = models.BigIntegerField(default=0)

@@ -16,14 +16,16 @@ from typing import Any
 
 from apps.core.api.parsers import decode_json
 from apps.core.errors import Invalid
-from apps.usage.services.imports.lines import Line, lines_of
+from apps.usage.services.imports.lines import Line, lines_from, lines_of
 from apps.usage.services.imports.records import (
+    BEGINNING,
     FIELDS,
     MAX_RECORD_BYTES,
     PREFIX,
     REQUIRED,
     Problem,
     Record,
+    Start,
     UnreadableFile,
     as_event,
     check_columns,
@@ -37,13 +39,16 @@ MAX_LINES = 1000
 
 
 class CsvFile:
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, start: Start = BEGINNING) -> None:
         self.path = path
+        self.start = start
 
     def __iter__(self) -> Iterator[Record]:
         with self.path.open("rb") as file:
             lines = lines_of(file)
             columns, delimiter = header_of(next(lines, None))
+            if self.start.lines:
+                lines = lines_from(file, at=self.start.bytes, number=self.start.lines)
             for group in grouped(lines, delimiter):
                 record = record_of(group, columns, delimiter)
                 if record is not None:
@@ -112,10 +117,10 @@ def cells_of(group: list[Line], delimiter: str) -> list[str] | None:
 
 def record_of(group: list[Line], columns: list[str], delimiter: str) -> Record | None:
     """None for an empty line."""
-    first, end = group[0].number, group[-1].end
+    first, end, last = group[0].number, group[-1].end, group[-1].number
 
     def wrong(code: str, message: str) -> Record:
-        return Record(first, None, Problem(code, message), end)
+        return Record(first, None, Problem(code, message), end, last)
 
     if group[0].content is None:
         return wrong("line_too_long", f"The line is longer than {MAX_RECORD_BYTES:,} bytes.")
@@ -134,7 +139,7 @@ def record_of(group: list[Line], columns: list[str], delimiter: str) -> Record |
             "wrong_number_of_cells", f"The line has {len(cells)} cells, the header has {len(columns)}."
         )
     try:
-        return Record(first, event_of(dict(zip(columns, cells, strict=True))), None, end)
+        return Record(first, event_of(dict(zip(columns, cells, strict=True))), None, end, last)
     except Invalid as invalid:
         return wrong("invalid_properties", f"The cell properties holds no JSON object: {invalid.message}")
 

@@ -13,7 +13,7 @@ from apps.core.schema import schema_name
 from apps.usage.models import UsageImport
 from apps.usage.services.imports.csv_file import CsvFile
 from apps.usage.services.imports.ndjson_file import NdjsonFile
-from apps.usage.services.imports.records import Records, UnreadableFile
+from apps.usage.services.imports.records import BEGINNING, Records, Start, UnreadableFile
 
 Format = UsageImport.Format
 SUFFIXES = {
@@ -70,15 +70,16 @@ def pieces_of(path: Path) -> Iterator[bytes]:
             yield piece
 
 
-def records_in(path: Path, format_name: str) -> Records:
+def records_in(path: Path, format_name: str, start: Start = BEGINNING) -> Records:
+    """From `start` on: nothing before it is read again, when it says where that is."""
     if format_name == Format.CSV:
-        return CsvFile(path)
+        return CsvFile(path, start)
     if format_name == Format.NDJSON:
-        return NdjsonFile(path)
+        return NdjsonFile(path, start)
     # Loaded only where it is used: it takes 40 MB of memory.
     from apps.usage.services.imports.parquet_file import ParquetFile  # noqa: PLC0415
 
-    return ParquetFile(path)
+    return ParquetFile(path, start)
 
 
 def check(path: Path, format_name: str) -> None:

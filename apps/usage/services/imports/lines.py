@@ -26,13 +26,21 @@ class Line:
 
 def lines_of(file: BinaryIO) -> Iterator[Line]:
     """Raises `UnreadableFile` for what is no UTF-8 text as a whole. A byte order mark is passed over."""
+    return lines_from(file, at=begin(file), number=0)
+
+
+def begin(file: BinaryIO) -> int:
+    """Where the first line is. Raises `UnreadableFile`."""
     head = file.read(3)
     for mark, name in OTHERS.items():
         if head.startswith(mark):
             raise UnreadableFile(f"The file is {name}; save it as text in UTF-8.")
-    at = len(UTF8_BOM) if head == UTF8_BOM else 0
+    return len(UTF8_BOM) if head == UTF8_BOM else 0
+
+
+def lines_from(file: BinaryIO, *, at: int, number: int) -> Iterator[Line]:
+    """Those behind `number` lines, which are so many bytes."""
     file.seek(at)
-    number = 0
     while piece := file.readline(MAX_RECORD_BYTES + 1):
         number += 1
         at += len(piece)

@@ -18,10 +18,12 @@ from apps.core.api.parsers import decode_json
 from apps.core.errors import Invalid
 from apps.core.text import instant_text
 from apps.usage.services.imports.records import (
+    BEGINNING,
     FIELDS,
     PREFIX,
     Problem,
     Record,
+    Start,
     UnreadableFile,
     as_event,
     check_columns,
@@ -32,8 +34,9 @@ MICROSECONDS = pa.timestamp("us", tz="UTC")
 
 
 class ParquetFile:
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, start: Start = BEGINNING) -> None:
         self.path = path
+        self.start = start
 
     def __iter__(self) -> Iterator[Record]:
         try:
@@ -41,13 +44,28 @@ class ParquetFile:
                 schema = checked(file.schema_arrow)
                 count = max(1, file.metadata.num_rows)
                 size = self.path.stat().st_size
-                number = 0
-                for batch in file.iter_batches(batch_size=ROWS_AT_ONCE):
-                    for row in batch.cast(schema, safe=False).to_pylist():
+                first, number = group_with(file.metadata, self.start.lines)
+                groups = range(first, file.metadata.num_row_groups)
+                for batch in file.iter_batches(batch_size=ROWS_AT_ONCE, row_groups=groups):
+                    # Within the group what is known is passed over without a look at it.
+                    known = min(len(batch), max(0, self.start.lines - number))
+                    number += known
+                    for row in batch.slice(known).cast(schema, safe=False).to_pylist():
                         number += 1
                         yield record_of(row, number, size * number // count)
         except (pa.ArrowException, OSError) as error:
             raise UnreadableFile(f"The file is no Parquet, or damaged: {error}") from error
+
+
+def group_with(metadata: Any, row: int) -> tuple[int, int]:
+    """The group of rows that goes on behind so many rows, and how many stand before it."""
+    before = 0
+    for index in range(metadata.num_row_groups):
+        behind = before + metadata.row_group(index).num_rows
+        if behind > row:
+            return index, before
+        before = behind
+    return metadata.num_row_groups, before
 
 
 def checked(schema: Any) -> Any:
@@ -90,9 +108,9 @@ def refuse_floats(kind: Any, name: str) -> None:
 
 def record_of(row: dict[str, Any], number: int, bytes_read: int) -> Record:
     try:
-        return Record(number, event_of(row), None, bytes_read)
+        return Record(number, event_of(row), None, bytes_read, number)
     except Invalid as invalid:
-        return Record(number, None, Problem("invalid_properties", invalid.message), bytes_read)
+        return Record(number, None, Problem("invalid_properties", invalid.message), bytes_read, number)
 
 
 def event_of(row: dict[str, Any]) -> Any:

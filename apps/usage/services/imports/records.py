@@ -27,12 +27,30 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """`line` is where it begins, from 1; of a Parquet file its row. `bytes_read` tells how far the file was read."""
+    """`line` is where it begins, from 1; of a Parquet file its row. `bytes_read` tells how far the file was read, and
+    `lines_read` how many of its lines.
+    """
 
     line: int
     event: Any
     problem: Problem | None
     bytes_read: int
+    lines_read: int
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where to begin to read: behind so many records, which are so many bytes and lines of the file, if they are known.
+
+    Lines are not known of an import that was begun before they were counted; its records are read again.
+    """
+
+    records: int = 0
+    bytes: int = 0
+    lines: int = 0
+
+
+BEGINNING = Start()
 
 
 class Records(Protocol):

@@ -20,7 +20,7 @@ from apps.core.locks import session_lock
 from apps.core.schema import schema_name
 from apps.usage.models import UsageImport
 from apps.usage.services.imports import files, report
-from apps.usage.services.imports.records import Record, UnreadableFile, in_chunks
+from apps.usage.services.imports.records import Record, Start, UnreadableFile, in_chunks
 from apps.usage.services.imports.take import CHUNK, take
 
 log = logging.getLogger(__name__)
@@ -63,8 +63,10 @@ class Ended(Enum):
 
 def go_on(run: UsageImport, deadline: float | None, listen: Listener) -> Ended:
     """What ended it."""
-    records = iter(files.records_in(files.path_of(run), run.format))
-    for chunk in in_chunks(islice(records, run.position, None), CHUNK):
+    start = Start(run.position, run.bytes_read, run.lines_read)
+    records = iter(files.records_in(files.path_of(run), run.format, start))
+    unknown = start.records if not start.lines else 0
+    for chunk in in_chunks(islice(records, unknown, None), CHUNK):
         if not step(run, chunk):
             return Ended.CANCELLED
         listen(run)
@@ -81,12 +83,16 @@ def step(run: UsageImport, chunk: list[Record]) -> bool:
     path = files.report_path_of(run)
     run.report_size = report.append(path, taken.lines, at=run.report_size)
     run.position += len(chunk)
-    run.bytes_read = chunk[-1].bytes_read
+    run.bytes_read, run.lines_read = chunk[-1].bytes_read, chunk[-1].lines_read
     for name, count in taken.counts.items():
         setattr(run, name, getattr(run, name) + count)
     counted = {name: F(name) + count for name, count in taken.counts.items()}
     UsageImport.objects.filter(pk=run.pk).update(
-        position=run.position, bytes_read=run.bytes_read, report_size=run.report_size, **counted
+        position=run.position,
+        bytes_read=run.bytes_read,
+        lines_read=run.lines_read,
+        report_size=run.report_size,
+        **counted,
     )
     return True
 
