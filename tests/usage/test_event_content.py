@@ -133,7 +133,6 @@ def test_an_unknown_field_is_rejected(chat: Customer, acme_api: Api, name: str) 
         (f'"0.{"0" * 20_000}"', "value_out_of_range"),
         (f'"{"0" * 100}1"', "value_out_of_range"),
         ('"0e-999"', "value_out_of_range"),
-        ('"0e999"', "value_out_of_range"),
         ("true", "invalid_value"),
         ("[1]", "invalid_value"),
         ('{"n": 1}', "invalid_value"),

@@ -251,7 +251,7 @@ def metered_value(value: Any, name: str) -> Decimal | None:
     exponent = number.as_tuple().exponent
     assert isinstance(exponent, int)  # NaN and infinities can't come from JSON or from NUMERIC
     # A zero has decimals as well, and PostgreSQL takes not any number of them.
-    if number.adjusted() >= MAX_VALUE_EXPONENT or exponent < -MAX_VALUE_DECIMALS:
+    if (number and number.adjusted() >= MAX_VALUE_EXPONENT) or exponent < -MAX_VALUE_DECIMALS:
         raise Rejection(
             "value_out_of_range", at, f"{name} is metered: below 10^19 and with at most 18 decimals."
         )
