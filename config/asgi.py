@@ -11,7 +11,7 @@ from config.wsgi import application as wsgi_application
 # After config.wsgi, which names the settings and makes Django ready.
 from apps.core.errors import Refused  # isort: skip
 from apps.usage.api import front_door  # isort: skip
-from apps.usage.api.front_door import Application, FrontDoor, Gone, Message, Receive, Scope, Send  # isort: skip
+from apps.usage.api.body import Application, Gone, Message, Receive, Scope, Send  # isort: skip
 from config.bodies import Bodies, has_body  # isort: skip
 
 THREADS = int(os.environ.get("WEB_THREADS") or 8)
@@ -58,4 +58,4 @@ async def nothing() -> Message:
     return {"type": "http.request", "body": b"", "more_body": False}
 
 
-application: Application = FrontDoor(Site(THREADS))
+application: Application = front_door.FrontDoor(Site(THREADS))

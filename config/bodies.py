@@ -15,7 +15,7 @@ from typing import IO
 from django.conf import settings
 
 from apps.core.api.parsers import TooLarge
-from apps.usage.api.front_door import Gone, Receive, Timeout
+from apps.usage.api.body import Gone, Receive, Timeout
 from apps.usage.api.settle import Unavailable
 
 # What a body takes of memory; beyond it lies in a file.

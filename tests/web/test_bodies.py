@@ -8,7 +8,7 @@ import pytest
 from django.conf import LazySettings
 
 from apps.core.errors import Refused
-from apps.usage.api.front_door import Gone
+from apps.usage.api.body import Gone
 from config.bodies import IN_MEMORY, Bodies
 
 FORM = {b"content-type": b"multipart/form-data; boundary=x", b"content-length": b"1000000"}

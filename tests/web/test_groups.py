@@ -14,7 +14,8 @@ from django.db import OperationalError
 from apps.access.services.admission import Door
 from apps.tenants.models import Tenant
 from apps.usage.api import settle
-from apps.usage.api.front_door import OVERHEAD, Body, FrontDoor, Receive, Scope, Send
+from apps.usage.api.body import OVERHEAD, Body, Receive, Scope, Send
+from apps.usage.api.front_door import FrontDoor
 from apps.usage.api.settle import Unavailable
 from apps.usage.models import UsageEvent
 from apps.usage.services import ingest as ingestion

@@ -7,7 +7,8 @@ import pytest
 from django.conf import LazySettings
 
 from apps.tenants.models import Tenant
-from apps.usage.api.front_door import FrontDoor, Receive, Scope, Send
+from apps.usage.api.body import Receive, Scope, Send
+from apps.usage.api.front_door import FrontDoor
 from tests.harness.cast import KEYS
 from tests.harness.factories import an_event
 

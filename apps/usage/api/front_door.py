@@ -8,11 +8,9 @@ import asyncio
 import hashlib
 import io
 import logging
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from http import HTTPStatus
-from typing import Any
 
 import msgspec
 from django.conf import settings
@@ -24,13 +22,14 @@ from django.middleware.security import SecurityMiddleware
 from apps.access.services.admission import Door
 from apps.access.services.api_keys import digest, slug_of
 from apps.core import request_context
-from apps.core.api.parsers import TooLarge, read_body
+from apps.core.api.parsers import read_body
 from apps.core.api.problems import CONTENT_TYPE, document
 from apps.core.errors import Refused
 from apps.core.middleware import ACCEPTED
 from apps.core.models import random_id
+from apps.usage.api.body import Application, Body, Gone, Holder, Message, Receive, Scope, Send
 from apps.usage.api.gatherer import Gatherer, new_future
-from apps.usage.api.settle import NotAdmitted, Report, Unavailable, broken, is_admitted
+from apps.usage.api.settle import NotAdmitted, Report, broken, is_admitted
 from apps.usage.wire import cloudevents, formats
 from apps.usage.wire.batch import Batch
 from apps.usage.wire.weight import decoded_size
@@ -41,28 +40,9 @@ PATH = "/api/v1/events"
 # Bodies of more bytes are unpacked and decoded in a thread: other requests need not wait for that.
 LARGE = 32 * 1024
 LARGE_COMPRESSED = 2 * 1024
-# What a request takes beside its body while it waits, with its connection.
-OVERHEAD = 16 * 1024
-# What requests at one door may take of what a process may hold: the others come in all the same.
-SHARE = 2
 DECODERS = 2
 # Doors and keys that were good a moment ago. When there are more they are forgotten and looked up again.
 KNOWN_AT_MOST = 10_000
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-
-class Timeout(Refused):
-    status = HTTPStatus.REQUEST_TIMEOUT
-    headers = {"Connection": "close"}
-
-
-class Gone(Exception):
-    """The client hung up before its body was complete; there is nobody to answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +51,15 @@ class Caller:
     key_hash: bytes
 
 
-class FrontDoor:
+class FrontDoor(Holder):
     """Wrap the ASGI application of the site."""
 
     def __init__(self, site: Application) -> None:
+        super().__init__()
         self.site = site
         self.gatherer = Gatherer()
         self.decoders = ThreadPoolExecutor(DECODERS, thread_name_prefix="decoders")
         self.known: dict[bytes, Caller] = {}
-        self.held_bytes = 0
-        self.held_at: dict[Door, int] = {}
         self.plain_headers = headers_of_every_answer(is_secure=False)
         self.secure_headers = headers_of_every_answer(is_secure=True)
 
@@ -110,7 +89,7 @@ class FrontDoor:
         return await respond(send, outcome, request_id, always)
 
     async def outcome_of(
-        self, scope: Scope, receive: Receive, headers: Mapping[bytes, bytes], body: "Body", request_id: str
+        self, scope: Scope, receive: Receive, headers: Mapping[bytes, bytes], body: Body, request_id: str
     ) -> bytes | Refused | NotAdmitted:
         caller = await self.recognise(headers)
         if caller is None:
@@ -141,7 +120,7 @@ class FrontDoor:
             self.known[name] = caller
         return caller
 
-    async def decoded(self, body: "Body", headers: Mapping[bytes, bytes]) -> Batch:
+    async def decoded(self, body: Body, headers: Mapping[bytes, bytes]) -> Batch:
         raw = body.raw
         if len(raw) <= (LARGE_COMPRESSED if b"content-encoding" in headers else LARGE):
             batch, size = decode(raw, headers)
@@ -151,78 +130,6 @@ class FrontDoor:
         # Only now is it known. No more than the decoders and the loop have in hand was not counted before.
         body.hold(size)
         return batch
-
-
-class Body:
-    """The bytes of a request, counted while they come in among those of all requests of this process and this door;
-    what they become when they are decoded is added to them, until the request is answered."""
-
-    def __init__(self, front_door: FrontDoor, *, limit: int) -> None:
-        self.front_door = front_door
-        self.limit = limit
-        self.door: Door | None = None
-        self.held = 0
-        self.raw = b""
-        self.is_read = False
-
-    async def read(self, receive: Receive, headers: Mapping[bytes, bytes], door: Door) -> None:
-        """Raises `TooLarge`, `Unavailable` overloaded, `Timeout` body_timeout, `Gone`."""
-        announced = headers.get(b"content-length", b"")
-        if announced.isdigit() and len(announced) < 20 and int(announced) > self.limit:
-            raise self.too_large()
-        self.door = door
-        self.hold(OVERHEAD)
-        self.is_read = True
-        try:
-            async with asyncio.timeout(settings.INGESTION_BODY_SECONDS):
-                self.raw = await self.read_all(receive)
-        except TimeoutError:
-            seconds = settings.INGESTION_BODY_SECONDS
-            raise Timeout("body_timeout", f"The body was not complete after {seconds} seconds.") from None
-
-    async def read_all(self, receive: Receive) -> bytes:
-        parts = []
-        size = 0
-        while True:
-            message = await receive()
-            if message["type"] != "http.request":
-                raise Gone
-            part = message.get("body", b"")
-            size += len(part)
-            if size > self.limit:
-                raise self.too_large()
-            self.hold(len(part))
-            parts.append(part)
-            if not message.get("more_body"):
-                return b"".join(parts)
-
-    def hold(self, size: int) -> None:
-        """Raises `Unavailable` overloaded."""
-        assert self.door is not None
-        at_door = self.front_door.held_at.get(self.door, 0) + size
-        self.held += size
-        self.front_door.held_bytes += size
-        self.front_door.held_at[self.door] = at_door
-        limit = settings.INGESTION_HELD_BYTES
-        if self.front_door.held_bytes > limit or at_door > limit // SHARE:
-            raise Unavailable(
-                "overloaded", "More is coming in than can be stored; send it again a little later."
-            )
-
-    def release(self) -> None:
-        if self.door is None:
-            return
-        self.front_door.held_bytes -= self.held
-        at_door = self.front_door.held_at.pop(self.door) - self.held
-        if at_door:
-            self.front_door.held_at[self.door] = at_door
-        self.held = 0
-        self.door = None
-
-    def too_large(self) -> TooLarge:
-        return TooLarge(
-            "payload_too_large", f"The body is larger than {self.limit} bytes; send smaller batches."
-        )
 
 
 def caller_of(host: str, authorization: str) -> Caller | None:
