@@ -11,13 +11,15 @@ from apps.usage.services.columns import Columns
 from apps.usage.services.pack import bigints, execute, instants, integers, texts, uuids
 from apps.usage.services.reading import Row
 
+# Arrays of one length, unnested side by side: in a FROM clause each of them would be written down first.
 KEYS = """
 INSERT INTO usage_eventkey (key, content, "timestamp", customer_id)
-SELECT * FROM unnest(%s::uuid[], %s::bigint[], %s::timestamptz[], %s::bigint[])
+SELECT unnest(%s::uuid[]), unnest(%s::bigint[]), unnest(%s::timestamptz[]), unnest(%s::bigint[])
 """
 EVENTS = """
-INSERT INTO usage_usageevent ("timestamp", customer_id, shape_id, event_id, property_values, received_at)
-SELECT batch.*, %s FROM unnest(%s::timestamptz[], %s::bigint[], %s::integer[], %s::text[], %s::text[]) AS batch
+INSERT INTO usage_usageevent (received_at, "timestamp", customer_id, shape_id, event_id, property_values)
+SELECT %s::timestamptz, unnest(%s::timestamptz[]), unnest(%s::bigint[]), unnest(%s::integer[]), unnest(%s::text[]),
+       unnest(%s::text[])
 """
 NEW_KEYS = KEYS + "ON CONFLICT (key) DO NOTHING RETURNING key"
 # An id that waits has no customer.

@@ -16,6 +16,12 @@ Number = int | Decimal
 BucketKey = tuple[int, int, int, int]
 
 KEY = "customer_id, meter_id, bucket, dimension_set_id"
+KEY_TYPES = {
+    "customer_id": "bigint",
+    "meter_id": "bigint",
+    "bucket": "timestamptz",
+    "dimension_set_id": "bigint",
+}
 KEY_ARRAYS = "%s::bigint[], %s::bigint[], %s::timestamptz[], %s::bigint[]"
 
 
@@ -25,12 +31,14 @@ def upsert(table: str, columns: dict[str, str], changes: str) -> str:
     The rows come in the order of their keys.
     """
     names = ", ".join(columns)
-    arrays = ", ".join(f"%s::{'text' if kind == 'numeric' else kind}[]" for kind in columns.values())
+    types = KEY_TYPES | {name: "text" if kind == "numeric" else kind for name, kind in columns.items()}
+    # Arrays of one length, unnested side by side: in a FROM clause each of them would be written down first.
+    arrays = ", ".join(f"unnest(%s::{kind}[]) AS {name}" for name, kind in types.items())
     values = ", ".join(f"{name}::numeric" if kind == "numeric" else name for name, kind in columns.items())
     return f"""
 INSERT INTO {table} AS total ({KEY}, {names})
 SELECT {KEY}, {values}
-  FROM unnest({KEY_ARRAYS}, {arrays}) AS batch({KEY}, {names})
+  FROM (SELECT {arrays}) AS batch
     ON CONFLICT ({KEY})
     DO UPDATE SET {changes}, event_count = total.event_count + excluded.event_count
 """
