@@ -7,9 +7,8 @@ class InvoicesConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.core.jobs import register_due_job
-        from apps.invoices import holds, waiting
+        from apps.invoices import due, holds, waiting
         from apps.invoices.services import close_periods, finalize_invoice, provision
-        from apps.subscriptions.selectors import next_boundary_at, next_opening_at
         from apps.tenants.services.provision import add_provisioning_step
         from apps.usage.services.retention import register_hold
 
@@ -17,11 +16,14 @@ class InvoicesConfig(AppConfig):
         register_due_job(
             name="open_subscriptions",
             rank=5,
-            next_due_at=next_opening_at,
+            next_due_at=due.next_opening_at,
             run=close_periods.open_due_subscriptions,
         )
         register_due_job(
-            name="close_periods", rank=10, next_due_at=next_boundary_at, run=close_periods.close_due_periods
+            name="close_periods",
+            rank=10,
+            next_due_at=due.next_boundary_at,
+            run=close_periods.close_due_periods,
         )
         register_due_job(
             name="finalize_invoices",

@@ -1,18 +1,18 @@
 """Reads of invoices."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
-from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet, Sum
+from django.db.models import Exists, F, Min, OuterRef, QuerySet, Sum
 
 from apps.catalog.models import Price
 from apps.core.errors import Missing
 from apps.core.text import instant_text
 from apps.invoices.models import BillingSettings, Invoice, InvoiceLine
 from apps.rating import exact_sum
-from apps.subscriptions.models import Subscription
 from apps.subscriptions.periods import Period
 from apps.usage.models import ArchivedPartition
 
@@ -45,87 +45,133 @@ def next_finalization_at() -> datetime | None:
     return drafts().aggregate(at=Min("finalize_due_at"))["at"]
 
 
-def billed_usage_of(*, subscription: Subscription, before: datetime) -> list[BilledUsage]:
-    """Usage on finalized invoices for periods that ended at or before `before`, oldest first.
+# A subscription and the instant before which is looked.
+Before = tuple[int, datetime]
+
+
+def billed_usage_of(asked: Sequence[Before]) -> list[list[BilledUsage]]:
+    """For each, usage on finalized invoices for periods that ended at or before the instant, oldest first.
 
     Drafts are left out: they are computed again when they are finalized and will find their late usage
     themselves. While an earlier draft waits nothing is given at all: it is the next invoice, and it takes the
     late usage of the periods before it. Void invoices charged nothing.
 
     Periods whose events are archived are closed for good: late events are refused there, and what reads single
-    events would find none.
+    events would find none. Two statements, however many are asked for.
     """
+    waiting: dict[int, list[datetime]] = {}
+    cycles = drafts().filter(
+        subscription_id__in={subscription_id for subscription_id, _ in asked}, kind=Invoice.Kind.CYCLE
+    )
+    for subscription_id, period_end in cycles.order_by().values_list("subscription_id", "period_end"):
+        waiting.setdefault(subscription_id, []).append(period_end)
+    has_draft = [any(end <= before for end in waiting.get(one, [])) for one, before in asked]
+    free = {one for (one, _), is_waiting in zip(asked, has_draft, strict=True) if not is_waiting}
+    billed = usage_lines_of(free) if free else {}
+    return [
+        [] if is_waiting else [line for line in billed.get(one, []) if line.period_end <= before]
+        for (one, before), is_waiting in zip(asked, has_draft, strict=True)
+    ]
+
+
+def usage_lines_of(subscription_ids: Collection[int]) -> dict[int, list[BilledUsage]]:
     archived = ArchivedPartition.objects.filter(ends_at__gt=OuterRef("period_start"))
-    if drafts().filter(subscription=subscription, kind=Invoice.Kind.CYCLE, period_end__lte=before).exists():
-        return []
     lines = (
-        InvoiceLine.objects.filter(
-            invoice__subscription=subscription,
-            kind__in=USAGE_KINDS,
-            period_end__lte=before,
-        )
+        InvoiceLine.objects.filter(invoice__subscription_id__in=subscription_ids, kind__in=USAGE_KINDS)
         .exclude(invoice__status__in=[Invoice.Status.DRAFT, Invoice.Status.VOID])
         .exclude(Exists(archived))
-        .values("price_id", "period_start", "period_end", plan_version_id=F("price__plan_version_id"))
+        .values(
+            "price_id",
+            "period_start",
+            "period_end",
+            subscription_id=F("invoice__subscription_id"),
+            plan_version_id=F("price__plan_version_id"),
+        )
         .annotate(quantity=Sum("quantity"), event_count=Sum("event_count"), amount=Sum("amount"))
         .order_by("period_start", "price_id")
     )
-    return [BilledUsage(**line) for line in lines]
+    found: dict[int, list[BilledUsage]] = {}
+    for line in lines:
+        row: dict[str, Any] = dict(line)
+        found.setdefault(row.pop("subscription_id"), []).append(BilledUsage(**row))
+    return found
 
 
-def billed_fees_of(
-    *, subscription: Subscription, cycle: Period, fee_period: Period
-) -> tuple[dict[int, Decimal], dict[int, Price]]:
-    """Fees at the start that invoices before that of `cycle` billed for a fee period: amounts by price, and the prices.
+@dataclass(frozen=True, slots=True)
+class FeeQuestion:
+    """Which fees at the start: those of a fee period that invoices before that of `cycle` billed."""
 
-    Lines on drafts count: they will be issued. Later invoices do not, so that a draft that is computed again after
-    them says the same. A line belongs to the fee period in which it begins.
-    """
-    is_before = Q(invoice__kind=Invoice.Kind.CYCLE, invoice__period_start__lt=cycle.start) | Q(
-        invoice__kind=Invoice.Kind.OPENING, invoice__period_start__lt=cycle.end
-    )
+    subscription_id: int
+    cycle: Period
+    fee_period: Period
+
+    def takes(self, kind: str, invoice_start: datetime, line_start: datetime) -> bool:
+        """Later invoices do not count, so that a draft that is computed again after them says the same. A line
+        belongs to the fee period in which it begins.
+        """
+        before = self.cycle.start if kind == Invoice.Kind.CYCLE else self.cycle.end
+        return invoice_start < before and self.fee_period.start <= line_start < self.fee_period.end
+
+
+def billed_fees_of(asked: Sequence[FeeQuestion]) -> list[dict[int, Decimal]]:
+    """For each, amounts by price. Lines on drafts count: they will be issued. One statement."""
+    found: list[dict[int, Decimal]] = [{} for _ in asked]
+    if not asked:
+        return found
     lines = (
         InvoiceLine.objects.filter(
-            is_before,
-            invoice__subscription=subscription,
+            invoice__subscription_id__in={one.subscription_id for one in asked},
             price__billing_timing=Price.Timing.ADVANCE,
-            period_start__gte=fee_period.start,
-            period_start__lt=fee_period.end,
+            period_start__gte=min(one.fee_period.start for one in asked),
+            period_start__lt=max(one.fee_period.end for one in asked),
         )
         .exclude(invoice__status=Invoice.Status.VOID)
-        .select_related("price__plan_version", "price__meter")
-        .prefetch_related("price__tiers")
         .order_by("invoice_id", "position")
+        .values_list(
+            "invoice__subscription_id",
+            "invoice__kind",
+            "invoice__period_start",
+            "period_start",
+            "price_id",
+            "amount",
+        )
     )
-    amounts: dict[int, Decimal] = {}
-    prices: dict[int, Price] = {}
-    for line in lines:
-        amounts[line.price_id] = amounts.get(line.price_id, Decimal(0)) + line.amount
-        prices[line.price_id] = line.price
-    return amounts, prices
+    by_subscription: dict[int, list[Any]] = {}
+    for subscription_id, *line in lines:
+        by_subscription.setdefault(subscription_id, []).append(line)
+    for amounts, one in zip(found, asked, strict=True):
+        for kind, invoice_start, line_start, price_id, amount in by_subscription.get(one.subscription_id, []):
+            if one.takes(kind, invoice_start, line_start):
+                amounts[price_id] = amounts.get(price_id, Decimal(0)) + amount
+    return found
 
 
 UnpricedKey = tuple[str, tuple[tuple[str, str], ...], str, str]
+UnpricedKnown = dict[UnpricedKey, tuple[Decimal, int]]
 
 
 def unpriced_key(meter_code: str, dimensions: Mapping[str, str], period: Period) -> UnpricedKey:
     return meter_code, tuple(sorted(dimensions.items())), instant_text(period.start), instant_text(period.end)
 
 
-def unpriced_known_of(subscription: Subscription) -> dict[UnpricedKey, tuple[Decimal, int]]:
-    """Usage that no price took and that finalized invoices of the subscription show: quantity and events."""
-    known: dict[UnpricedKey, tuple[Decimal, int]] = {}
-    invoices = Invoice.objects.filter(subscription=subscription).exclude(
+def unpriced_known_of(subscription_ids: Collection[int]) -> dict[int, UnpricedKnown]:
+    """Usage that no price took and that finalized invoices show: quantity and events, by subscription."""
+    found: dict[int, UnpricedKnown] = {}
+    if not subscription_ids:
+        return found
+    invoices = Invoice.objects.filter(subscription_id__in=subscription_ids).exclude(
         status__in=[Invoice.Status.DRAFT, Invoice.Status.VOID]
     )
-    for rows in invoices.exclude(unpriced=[]).values_list("unpriced", flat=True):
+    stored = invoices.exclude(unpriced=[]).values_list("subscription_id", "unpriced")
+    for subscription_id, rows in stored:
+        known = found.setdefault(subscription_id, {})
         for row in rows:
             key = (
                 row["meter"], tuple(sorted(row["dimensions"].items())), row["period_start"], row["period_end"]
             )  # fmt: skip
             quantity, event_count = known.get(key, (Decimal(0), 0))
             known[key] = (exact_sum([quantity, Decimal(row["quantity"])]), event_count + row["event_count"])
-    return known
+    return found
 
 
 def invoice_by_reference(reference: str) -> Invoice:

@@ -1,14 +1,16 @@
 """Reads of subscriptions."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
-from django.db.models import Min, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from apps.catalog.models import PlanVersion
 from apps.catalog.selectors import Buyer, offered_version
 from apps.core.errors import Missing
 from apps.customers.models import Customer
 from apps.subscriptions.models import Subscription, SubscriptionPhase
+from apps.subscriptions.timeline import Timeline
 
 
 def active_subscriptions() -> QuerySet[Subscription]:
@@ -62,11 +64,11 @@ def meters_billed_since(
     return {meter_id for meter_id in meter_ids if meter_id is not None}
 
 
-def next_opening_at() -> datetime | None:
-    """When fees at the start of a subscription are next due."""
-    return active_subscriptions().aggregate(at=Min("opening_due_at"))["at"]
-
-
-def next_boundary_at() -> datetime | None:
-    """When the next period of any active subscription ends."""
-    return active_subscriptions().aggregate(at=Min("next_boundary_at"))["at"]
+def timelines_of(subscriptions: Iterable[Subscription]) -> dict[int, Timeline]:
+    """All that their phases say, by subscription; one query."""
+    by_id = {one.pk: one for one in subscriptions}
+    phases: dict[int, list[SubscriptionPhase]] = {pk: [] for pk in by_id}
+    found = SubscriptionPhase.objects.filter(subscription_id__in=by_id).select_related("plan_version")
+    for phase in found.order_by("starts_at"):
+        phases[phase.subscription_id].append(phase)
+    return {pk: one.timeline(phases[pk]) for pk, one in by_id.items()}

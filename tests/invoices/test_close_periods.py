@@ -8,7 +8,7 @@ import pytest
 from apps.invoices.models import BillingSettings, Invoice
 from apps.invoices.services.close_periods import close_due_periods, close_period
 from apps.invoices.services.finalize_invoice import finalize_due_invoices
-from apps.rating import RatingError
+from apps.invoices.services.park_subscription import release_all
 from apps.subscriptions.models import Subscription
 from apps.tenants.models import Tenant
 from tests.harness.evidence import nothing_changes_in
@@ -22,6 +22,7 @@ from tests.harness.factories import (
     per_unit,
     report,
 )
+from tests.invoices.refusing import refusing
 
 FEBRUARY = datetime(2026, 2, 1, tzinfo=UTC)
 MAY = datetime(2026, 5, 2, tzinfo=UTC)
@@ -108,9 +109,10 @@ def test_after_an_outage_bills_every_month_oldest_first(in_acme: Tenant) -> None
         code, version, started_at=datetime(2026, 2, 9, 10, tzinfo=UTC), billing_anchor="anniversary"
     )
     assert close_due_periods(MAY) == 6
-    ends = [invoice.period_end for invoice in Invoice.objects.order_by("id")]
-    assert ends == sorted(ends)
-    assert bills() == [
+    for customer in (chat, code):
+        ends = [one.period_end for one in Invoice.objects.filter(customer=customer).order_by("id")]
+        assert ends == sorted(ends)
+    assert sorted(bills()) == [
         ("2026-01-01", "2026-02-01", "31.00"),
         ("2026-02-01", "2026-03-01", "31.00"),
         ("2026-02-09", "2026-03-09", "31.00"),
@@ -217,21 +219,15 @@ def test_a_subscription_that_can_not_be_billed_does_not_hold_up_the_others(
 ) -> None:
     version = make_plan("base", [flat("31")])
     broken, fine = (make_subscription(make_customer(name), version) for name in ("a", "b"))
-    compute = "apps.invoices.services.close_periods.compute_invoice"
-    original = __import__("apps.invoices.services.compute", fromlist=["x"]).compute_invoice
-
-    def refuse(*, subscription: Subscription, **arguments):
-        if subscription.pk == broken.pk:
-            raise RatingError.of("invalid_fraction", "for the test")
-        return original(subscription=subscription, **arguments)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(compute, refuse)
+    with refusing(broken, monkeypatch):
         assert close_due_periods(FEBRUARY) == 1
     assert "can't be billed" in caplog.text
     assert Invoice.objects.get().subscription_id == fine.pk
     broken.refresh_from_db()
     assert broken.invoiced_until == broken.started_at
+    # It is parked; nothing is tried again until somebody releases it.
+    assert close_due_periods(FEBRUARY) == 0
+    release_all(reason="Mended", now=FEBRUARY)
     assert close_due_periods(FEBRUARY) == 1
     assert Invoice.objects.count() == 2
 

@@ -13,10 +13,10 @@ from apps.catalog.services import plans, versions
 from apps.catalog.services.plans import NewPrice
 from apps.core.errors import Refused
 from apps.invoices.models import Invoice, InvoiceLine
-from apps.invoices.services import close_periods
 from apps.invoices.services.close_periods import close_due_periods, open_due_subscriptions
 from apps.invoices.services.finalize_invoice import finalize_due_invoices, finalize_invoice
-from apps.rating import RatingError, prorate, round_amount
+from apps.invoices.services.park_subscription import release_all
+from apps.rating import prorate, round_amount
 from apps.subscriptions.models import Subscription
 from apps.tenants.models import Tenant
 from tests.harness.evidence import nothing_changes_in, rolled_back
@@ -35,6 +35,7 @@ from tests.invoices.ledger import (
     publish_next,
     use,
 )
+from tests.invoices.refusing import refusing
 
 ELEVENTH = datetime(2026, 1, 11, tzinfo=JANUARY.tzinfo)
 
@@ -118,18 +119,12 @@ def test_an_opening_that_can_not_be_billed_does_not_hold_up_the_others(
 ) -> None:
     version = make_plan("pro", [fee("31", "advance")])
     broken, fine = (make_subscription(make_customer(name), version) for name in ("a", "b"))
-    original = close_periods.compute_invoice
-
-    def refuse(*, subscription: Subscription, **arguments):
-        if subscription.pk == broken.pk:
-            raise RatingError.of("invalid_fraction", "for the test")
-        return original(subscription=subscription, **arguments)
-
-    with monkeypatch.context() as patched, caplog.at_level(logging.ERROR):
-        patched.setattr(close_periods, "compute_invoice", refuse)
+    with refusing(broken, monkeypatch), caplog.at_level(logging.ERROR):
         assert open_due_subscriptions(JANUARY) == 1
     assert "can't be billed" in caplog.text
     assert Invoice.objects.get().subscription_id == fine.pk
+    assert open_due_subscriptions(JANUARY) == 0
+    release_all(reason="Mended", now=JANUARY)
     assert open_due_subscriptions(JANUARY) == 1
 
 

@@ -1,12 +1,16 @@
 """Invoices and what they are numbered and issued by."""
 
+from apps.invoices.models.billing_run import BillingRun, BillingRunAmount
 from apps.invoices.models.entity import CustomerTerms, InvoiceSeries, LegalEntity
 from apps.invoices.models.invoice import Invoice
 from apps.invoices.models.line import InvoiceLine
 from apps.invoices.models.park_reason import ParkReason
+from apps.invoices.models.parked_subscription import ParkedSubscription
 from apps.invoices.models.settings import BillingSettings
 
 __all__ = [
+    "BillingRun",
+    "BillingRunAmount",
     "BillingSettings",
     "CustomerTerms",
     "Invoice",
@@ -14,4 +18,5 @@ __all__ = [
     "InvoiceSeries",
     "LegalEntity",
     "ParkReason",
+    "ParkedSubscription",
 ]

@@ -1,140 +1,195 @@
 """Close billing periods that have ended: one draft invoice each, oldest first, each exactly once.
 
 The cursor of the subscription says what is due, not the calendar: after an outage of three months the job
-bills three months, in their order. A period and its new cursor are one transaction. Several workers share
-the work, since each skips the subscriptions that another one holds.
+bills three months, in their order. Subscriptions are taken in batches, those whose period ended first before the
+others; the invoices of a batch and its new cursors are one transaction. Several workers share the work, since each
+skips the subscriptions that another one holds.
 """
 
 import logging
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 
-from django.db import DataError, transaction
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import QuerySet
 
-from apps.invoices.models import Invoice
-from apps.invoices.selectors import billing_settings
-from apps.invoices.services.compute import compute_invoice
-from apps.invoices.services.draft_lines import write_lines
-from apps.rating import RatingError
+from apps.audit.services.record import record
+from apps.core.errors import Refused
+from apps.invoices.due import due_to_close, due_to_open, parked_subscriptions
+from apps.invoices.models import BillingRun, Invoice
+from apps.invoices.services.billing_runs import finish_run, note_billed, note_parked, start_run
+from apps.invoices.services.close_batch import close_locked, open_locked, opening_period
+from apps.invoices.services.draft import given_reason
+from apps.invoices.services.park_subscription import park
 from apps.subscriptions.models import Subscription
 from apps.subscriptions.periods import Period
-from apps.subscriptions.selectors import active_subscriptions
-from apps.subscriptions.services.end_subscription import end_subscription
 
 log = logging.getLogger(__name__)
 
+# Large enough that what a batch costs by itself is little beside its subscriptions, small enough that a run tells
+# every second how far it is, and that a failure does not undo much.
+BATCH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Who is due, and what is done with those that are locked."""
+
+    kind: BillingRun.Kind
+    invoice_kind: Invoice.Kind
+    due: Callable[[datetime], QuerySet[Subscription]]
+    bill: Callable[..., list[Invoice]]
+    period_of: Callable[[Subscription], Period]
+
+
+CLOSING = Work(
+    BillingRun.Kind.CLOSING,
+    Invoice.Kind.CYCLE,
+    due_to_close,
+    close_locked,
+    lambda subscription: subscription.open_period,
+)
+OPENING = Work(
+    BillingRun.Kind.OPENING,
+    Invoice.Kind.OPENING,
+    due_to_open,
+    open_locked,
+    lambda subscription: opening_period(subscription, subscription.timeline()),
+)
+
 
 def close_due_periods(now: datetime) -> int:
-    """Close every period that ended at or before `now`. Returns how many. Running it again changes nothing."""
-    closed = 0
-    unbillable: set[int] = set()
-    while (subscription_id := next_due(now, unbillable)) is not None:
-        try:
-            closed += close_period(subscription_id=subscription_id, now=now)
-        except (RatingError, DataError):
-            # DataError: an amount that no column holds. The others go on; this one stays due and is tried again
-            # at the next run.
-            log.exception("subscription %s can't be billed", subscription_id)
-            unbillable.add(subscription_id)
-    return closed
+    """Close every period that ended at or before `now`. Returns how many. Running it again changes nothing.
 
-
-def next_due(now: datetime, unbillable: set[int]) -> int | None:
-    """The subscription whose open period ended first, of those nobody else is closing."""
-    with transaction.atomic():
-        return (
-            active_subscriptions()
-            .filter(next_boundary_at__lte=now)
-            .exclude(pk__in=unbillable)
-            .order_by("next_boundary_at", "id")
-            .select_for_update(skip_locked=True)
-            .values_list("pk", flat=True)
-            .first()
-        )
-
-
-@transaction.atomic
-def close_period(*, subscription_id: int, now: datetime) -> bool:
-    """Close the oldest open period of one subscription. False when it is not due (any more).
-
-    The row is locked from here to the commit; whoever waited for it finds the cursor moved on.
+    A subscription that can't be billed is parked with the reason until somebody releases it; the others go on.
     """
-    subscription = locked(subscription_id)
-    if subscription.next_boundary_at > now or subscription.status != Subscription.Status.ACTIVE:
-        return False
-    period = subscription.open_period
-    if subscription.opening_due_at is not None and subscription.opening_due_at < period.end:
-        open_locked(subscription, now=now)
-    draft_invoice(subscription=subscription, period=period, kind=Invoice.Kind.CYCLE, now=now)
-    move_cursor(subscription, period)
-    return True
-
-
-def move_cursor(subscription: Subscription, period: Period) -> None:
-    """Past a period that is billed: to the next one, or to the end of the subscription."""
-    timeline = subscription.timeline()
-    if period.end == timeline.ends_at:
-        end_subscription(subscription)
-        return
-    moved = Subscription.objects.filter(pk=subscription.pk, invoiced_until=period.start).update(
-        invoiced_until=period.end,
-        next_boundary_at=timeline.cycle_at(period.end).end,
-        plan_version=timeline.stage_at(period.end).version_id,
-    )
-    assert moved == 1, "the cursor moved while its row was locked"
+    return work_off(CLOSING, now)
 
 
 def open_due_subscriptions(now: datetime) -> int:
     """Bill what is due when a subscription starts: set-up fees and fees at the start of a period. Returns how many."""
-    due = active_subscriptions().filter(opening_due_at__lte=now).order_by("opening_due_at", "id")
-    opened = 0
-    for pk in due.values_list("pk", flat=True):
+    return work_off(OPENING, now)
+
+
+def close_period(*, subscription_id: int, now: datetime) -> bool:
+    """Close the oldest open period of one subscription. False when it is not due (any more).
+
+    Raises what stands against it. The row is locked until the commit; whoever waited for it finds the cursor moved on.
+    """
+    return bill_waiting(CLOSING, subscription_id, now)
+
+
+def open_subscription(*, subscription_id: int, now: datetime) -> bool:
+    """Bill one opening. False when another worker was faster."""
+    return bill_waiting(OPENING, subscription_id, now)
+
+
+def close_now(*, subscription: Subscription, reason: str, now: datetime) -> int:
+    """Bill all periods of one subscription that are over, at once and not at the next beat. Returns how many.
+
+    Raises `Refused` is_parked, not_due, and held_elsewhere when a run is at it this very moment.
+    """
+    why = given_reason(reason)
+    parked = parked_subscriptions().filter(subscription=subscription).first()
+    if parked is not None:
+        raise Refused("is_parked", f"It is parked, release it first: {parked.message}")
+    if not any(work.due(now).filter(pk=subscription.pk).exists() for work in (OPENING, CLOSING)):
+        raise Refused("not_due", "No period of it is over that is not billed yet.")
+    opened, closed = (work_off(work, now, subscription) for work in (OPENING, CLOSING))
+    parked = parked_subscriptions().filter(subscription=subscription).first()
+    if parked is None and not opened + closed:
+        raise Refused("held_elsewhere", "Somebody else is billing it just now.")
+    record(
+        action="subscription.closed_now",
+        target=subscription,
+        reason=why,
+        changes={"openings": opened, "periods": closed, "parked": parked.message if parked else ""},
+    )
+    return opened + closed
+
+
+def work_off(work: Work, now: datetime, only: Subscription | None = None) -> int:
+    def due() -> QuerySet[Subscription]:
+        found = work.due(now)
+        return found if only is None else found.filter(pk=only.pk)
+
+    due_count = due().count()
+    if not due_count:
+        return 0
+    run = start_run(kind=work.kind, due_until=now, due_count=due_count, subscription=only)
+    billed = 0
+    while (done := bill_next(work, due(), now, run)) is not None:
+        billed += done
+    finish_run(run)
+    return billed
+
+
+def claim(due: QuerySet[Subscription], at_most: int) -> list[Subscription]:
+    # Without a join: whoever waited for a row while its version changed would find that the two no longer match.
+    return list(due.select_for_update(skip_locked=True)[:at_most])
+
+
+def bill_next(work: Work, due: QuerySet[Subscription], now: datetime, run: BillingRun) -> int | None:
+    """Bill the next batch; returns how many. None when nobody is left that nobody else holds.
+
+    When anything goes wrong the batch is rolled back and its subscriptions are tried one by one.
+    """
+    claimed: list[Subscription] = []
+    try:
+        with transaction.atomic():
+            claimed = claim(due, BATCH)
+            if not claimed:
+                return None
+            bill_claimed(work, claimed, now, run)
+    except (OperationalError, InterfaceError):
+        # Nothing is wrong with them: the database is away, or two transactions stood in each other's way.
+        raise
+    except Exception as error:
+        if not claimed:
+            raise
+        log.info("%s subscriptions are tried one by one: %s", len(claimed), error)
+        return sum(bill_or_park(work, due.filter(pk=one.pk), now, run) for one in claimed)
+    return len(claimed)
+
+
+def bill_claimed(work: Work, claimed: list[Subscription], now: datetime, run: BillingRun) -> None:
+    invoices = work.bill(claimed, now=now)
+    note_billed(run, billed=len(claimed), invoices=invoices)
+
+
+def bill_or_park(work: Work, due: QuerySet[Subscription], now: datetime, run: BillingRun) -> int:
+    """Of one subscription, which stays locked until it is billed or parked. Returns how many were billed."""
+    with transaction.atomic():
+        claimed = claim(due, 1)
+        if not claimed:
+            return 0
+        [subscription] = claimed
+        period = work.period_of(subscription)
         try:
-            opened += open_subscription(subscription_id=pk, now=now)
-        except RatingError:
-            # As with closing: the others go on.
-            log.exception("the opening of subscription %s can't be billed", pk)
-    return opened
+            with transaction.atomic():
+                bill_claimed(work, claimed, now, run)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:
+            log.exception("subscription %s can't be billed", subscription.pk)
+            park(
+                subscription=subscription,
+                period=period,
+                kind=work.invoice_kind,
+                error=error,
+                now=now,
+                run=run,
+            )
+            note_parked(run)
+            return 0
+    return 1
 
 
 @transaction.atomic
-def open_subscription(*, subscription_id: int, now: datetime) -> bool:
-    """Bill one opening. False when another worker was faster."""
-    subscription = locked(subscription_id)
-    if subscription.opening_due_at is None or subscription.opening_due_at > now:
-        return False
-    open_locked(subscription, now=now)
-    return True
-
-
-def open_locked(subscription: Subscription, *, now: datetime) -> None:
-    assert subscription.opening_due_at is not None
-    first = Period(
-        subscription.opening_due_at, subscription.timeline().cycle_at(subscription.opening_due_at).end
-    )
-    draft_invoice(subscription=subscription, period=first, kind=Invoice.Kind.OPENING, now=now)
-    subscription.opening_due_at = None
-    subscription.save(update_fields=["opening_due_at"])
-
-
-def locked(subscription_id: int) -> Subscription:
-    # Without a join: whoever waited for the row while its version changed would find that the two no longer match.
-    return Subscription.objects.select_for_update().get(pk=subscription_id)
-
-
-def draft_invoice(*, subscription: Subscription, period: Period, kind: str, now: datetime) -> Invoice:
-    computed = compute_invoice(subscription=subscription, period=period, as_of=now, kind=kind)
-    invoice = Invoice.objects.create(
-        kind=kind,
-        customer=subscription.customer,
-        subscription=subscription,
-        currency=computed.currency,
-        period_start=period.start,
-        period_end=period.end,
-        subtotal=computed.total,
-        total=computed.total,
-        usage_cutoff_at=now,
-        finalize_due_at=now + timedelta(hours=billing_settings().draft_grace_hours),
-        created_at=now,
-    )
-    write_lines(invoice=invoice, computed=computed, now=now)
-    return invoice
+def bill_waiting(work: Work, subscription_id: int, now: datetime) -> bool:
+    """One, without a run; waits for whoever holds it."""
+    found = list(work.due(now).filter(pk=subscription_id).select_for_update())
+    if found:
+        work.bill(found, now=now)
+    return bool(found)

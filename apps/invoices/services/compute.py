@@ -4,27 +4,41 @@ An invoice is a function of events, price versions, subscription timeline and th
 is read in one statement, so that the totals of one invoice are of one snapshot.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+
+from django.db.models import prefetch_related_objects
 
 from apps.catalog.models import Price
 from apps.invoices.models import Invoice
 from apps.invoices.selectors import (
     BilledUsage,
+    UnpricedKnown,
     billed_fees_of,
-    billed_usage_of,
     unpriced_key,
     unpriced_known_of,
 )
 from apps.invoices.services import fee_lines, usage_lines
-from apps.invoices.services.lines import ComputedLine, Segment, Treatment, Unpriced, prices_of
+from apps.invoices.services.cycles import Asked, Cycle, cut_cycles, opening_segment, unshortened
+from apps.invoices.services.lines import (
+    ComputedLine,
+    Segment,
+    Treatment,
+    Unpriced,
+    prices_by_id,
+    prices_of,
+)
+from apps.invoices.services.taken import Shared
 from apps.rating import Step, StepKind, exact_sum
 from apps.subscriptions.models import Subscription
 from apps.subscriptions.periods import Period
+from apps.subscriptions.selectors import timelines_of
 from apps.subscriptions.timeline import Timeline
 
 Timing = Price.Timing
+Prices = Mapping[int, list[Price]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +50,7 @@ class ComputedInvoice:
     currency: str
     lines: list[ComputedLine]
     unpriced: list[Unpriced]
+    kind: str = Invoice.Kind.CYCLE
 
     @property
     def total(self) -> Decimal:
@@ -45,96 +60,97 @@ class ComputedInvoice:
 def compute_invoice(
     *, subscription: Subscription, period: Period, as_of: datetime, kind: str = Invoice.Kind.CYCLE
 ) -> ComputedInvoice:
-    """Price a cycle: its usage, its fees, the fees of the fee period that follows, and late usage of earlier ones.
+    """One of them; see `compute_invoices`."""
+    return compute_invoices([Asked(subscription, period, kind)], as_of=as_of)[0]
 
-    Of a period that is not over at `as_of`, time-weighted usage counts until then.
-    A cycle during which the version changed is cut there: usage is split at that instant, fees are shared by
-    time. Lines come in the order of time and of the plan's prices, adjustments last.
+
+def compute_invoices(
+    asked: Sequence[Asked], *, as_of: datetime, timelines: Mapping[int, Timeline] | None = None
+) -> list[ComputedInvoice]:
+    """Price cycles: usage, fees, the fees of the fee period that follows, and late usage of earlier ones; and openings.
+
+    All of them together, with a number of queries that does not depend on how many there are. Of a period that is
+    not over at `as_of`, time-weighted usage counts until then. A cycle during which the version changed is cut there:
+    usage is split at that instant, fees are shared by time. Lines come in the order of time and of the plan's
+    prices, adjustments last.
     """
-    timeline = subscription.timeline()
-    currency = subscription.plan_version.currency
-    if kind == Invoice.Kind.OPENING:
-        lines = opening_lines(timeline, period, currency)
-        return ComputedInvoice(subscription, period, currency, lines, [])
-
-    span = timeline.fee_span_at(period.start)
-    full = timeline.fee_period_at(period.start)
-    segments = [Segment.of(stage, full) for stage in timeline.usage_stages(period)]
-    fee_segments = [Segment.of(stage, full) for stage in timeline.fee_stages(period)]
-    following = upfront_segment(timeline, period.end)
-    billed = billed_usage_of(subscription=subscription, before=period.start)
-    late = late_segments(billed, timeline)
-    known = [*segments, *late, *fee_segments, *([following] if following else [])]
-    prices = prices_of({segment.version_id for segment in known})
-    shared = usage_lines.share_out(
-        subscription=subscription,
-        segments=[*segments, *late],
-        prices=prices,
-        billed={
-            (one.price_id, Period(one.period_start, one.period_end)): (one.quantity, one.event_count)
-            for one in billed
-        },
-        as_of=as_of,
+    if timelines is None:
+        timelines = timelines_of(one.subscription for one in asked)
+    prefetch_related_objects([one.subscription for one in asked], "plan_version")
+    cycles = cut_cycles([one for one in asked if one.kind == Invoice.Kind.CYCLE], timelines)
+    openings = [
+        (one, opening_segment(timelines[one.subscription.pk], one.period))
+        for one in asked
+        if one.kind == Invoice.Kind.OPENING
+    ]
+    prices = prices_of(
+        {version_id for cycle in cycles for version_id in cycle.version_ids}
+        | {segment.version_id for _, segment in openings}
     )
+    computed = compute_cycles(cycles, prices, as_of)
+    computed += [opening(one, segment, prices) for one, segment in openings]
+    by_question = {(one.subscription.pk, one.period, one.kind): one for one in computed}
+    return [by_question[one.subscription.pk, one.period, one.kind] for one in asked]
 
-    is_last = timeline.stops_at(period.end) or period.end >= span.end
-    fees = fee_lines.arrears_lines(fee_segments, prices, currency) if is_last else []
-    lines = [line for segment, line in fees if segment.period.end <= period.start]
-    for one in shared[: len(segments)]:
-        lines += segment_lines(subscription.customer_id, one, prices, fees, currency)
-    amounts, fee_prices = billed_fees_of(
-        subscription=subscription, cycle=period, fee_period=Period(span.start, full.end)
+
+def compute_cycles(cycles: Sequence[Cycle], prices: Prices, as_of: datetime) -> list[ComputedInvoice]:
+    if not cycles:
+        return []
+    shared = usage_lines.share_out([one.sharing for one in cycles], prices=prices, as_of=as_of)
+    fees = billed_fees_of([one.fee_question for one in cycles])
+    known = {price.pk: price for rows in prices.values() for price in rows}
+    known |= prices_by_id({price_id for amounts in fees for price_id in amounts} - set(known))
+    late = [parts[len(cycle.segments) :] for cycle, parts in zip(cycles, shared, strict=True)]
+    unpriced_known = unpriced_known_of(
+        {
+            cycle.asked.subscription.pk
+            for cycle, parts in zip(cycles, late, strict=True)
+            if any(part.unpriced for part in parts)
+        }
     )
-    lines += fee_lines.advance_lines(
-        segments=unshortened(fee_segments, timeline, period, span),
-        prices=prices,
-        billed=amounts,
-        billed_prices=fee_prices,
-        currency=currency,
-    )
-    if following is not None:
-        lines += fee_lines.upfront_lines(following, prices[following.version_id], currency)
-    lines += adjustments(subscription.customer_id, shared[len(segments) :], billed, currency)
-    unpriced = [row for one in shared[: len(segments)] for row in one.unpriced]
-    unpriced += late_unpriced(subscription, [row for one in shared[len(segments) :] for row in one.unpriced])
-    return ComputedInvoice(subscription, period, currency, lines, unpriced)
-
-
-def upfront_segment(timeline: Timeline, end: datetime) -> Segment | None:
-    """The fee period that begins where a cycle ends, when there is one; None before the opening has billed."""
-    if end == timeline.ends_at or timeline.opens_at is None or end <= timeline.opens_at:
-        return None
-    span = timeline.fee_span_at(end)
-    if span.start != end:
-        return None
-    stage = replace(timeline.stage_at(end), start=span.start, end=span.end)
-    return Segment.of(stage, timeline.fee_period_at(end))
-
-
-def unshortened(segments: list[Segment], timeline: Timeline, period: Period, span: Period) -> list[Segment]:
-    """Where nothing comes back, what is paid at the start is due as if the subscription went on."""
-    if period.end != timeline.ends_at or not timeline.is_unused_paid:
-        return segments
-    last = segments[-1]
-    return [*segments[:-1], replace(last, period=Period(last.period.start, span.end))]
-
-
-def late_segments(billed: list[BilledUsage], timeline: Timeline) -> list[Segment]:
-    """The segments that finalized invoices billed, to be looked at again. Fees are not, so they have no share."""
-    found = sorted({(one.period_start, one.period_end, one.plan_version_id) for one in billed})
     return [
-        Segment(
-            version_id, Period(start, end), Period(start, end), treatment=timeline.stage_at(start).treatment
+        assembled(
+            cycle, parts, billed_fees=amounts, prices=prices, known=known, unpriced_known=unpriced_known
         )
-        for start, end, version_id in found
+        for cycle, parts, amounts in zip(cycles, shared, fees, strict=True)
     ]
 
 
-def late_unpriced(subscription: Subscription, rows: list[Unpriced]) -> list[Unpriced]:
+def assembled(
+    cycle: Cycle,
+    shared: list[Shared],
+    *,
+    billed_fees: dict[int, Decimal],
+    prices: Prices,
+    known: Mapping[int, Price],
+    unpriced_known: Mapping[int, UnpricedKnown],
+) -> ComputedInvoice:
+    """The lines of one cycle in their order. No question is asked any more."""
+    period, currency = cycle.period, cycle.currency
+    own, late = shared[: len(cycle.segments)], shared[len(cycle.segments) :]
+    fees = fee_lines.arrears_lines(cycle.fee_segments, prices, currency) if cycle.is_last else []
+    lines = [line for segment, line in fees if segment.period.end <= period.start]
+    for one in own:
+        lines += segment_lines(one, prices, fees, currency)
+    lines += fee_lines.advance_lines(
+        segments=unshortened(cycle.fee_segments, cycle.timeline, period, cycle.span),
+        prices=prices,
+        billed=billed_fees,
+        billed_prices=known,
+        currency=currency,
+    )
+    if cycle.following is not None:
+        lines += fee_lines.upfront_lines(cycle.following, prices[cycle.following.version_id], currency)
+    lines += adjustments(late, cycle.billed, currency)
+    unpriced = [row for one in own for row in one.unpriced]
+    unpriced += late_unpriced(
+        unpriced_known.get(cycle.asked.subscription.pk, {}), [row for one in late for row in one.unpriced]
+    )
+    return ComputedInvoice(cycle.asked.subscription, period, currency, lines, unpriced)
+
+
+def late_unpriced(known: UnpricedKnown, rows: list[Unpriced]) -> list[Unpriced]:
     """What of the usage that no price took in earlier periods stands on no finalized invoice yet."""
-    if not rows:
-        return []
-    known = unpriced_known_of(subscription)
     found = []
     for row in rows:
         quantity, event_count = known.get(
@@ -146,27 +162,21 @@ def late_unpriced(subscription: Subscription, rows: list[Unpriced]) -> list[Unpr
     return found
 
 
-def opening_lines(timeline: Timeline, period: Period, currency: str) -> list[ComputedLine]:
+def opening(asked: Asked, segment: Segment, prices: Prices) -> ComputedInvoice:
     """Fees that are due when a subscription starts, or when its trial is over."""
-    # A change within the first cycle is known: the opening asks for what counts first, the cycle for the rest.
-    cycle = Period(period.start, timeline.cycle_at(period.start).end)
-    stage = next(one for one in timeline.fee_stages(cycle) if one.end is not None and one.end > period.start)
-    segment = Segment.of(replace(stage, start=period.start), timeline.fee_period_at(period.start))
-    if not segment.has_fees:
-        return []
+    currency = asked.subscription.plan_version.currency
     lines = []
-    for price in prices_of({segment.version_id})[segment.version_id]:
+    for price in prices[segment.version_id] if segment.has_fees else []:
         if price.billing_timing == Timing.ONCE:
-            lines.append(fee_lines.once_line(price, replace(segment, period=period), currency))
+            lines.append(fee_lines.once_line(price, replace(segment, period=asked.period), currency))
         elif price.billing_timing == Timing.ADVANCE:
             lines.append(fee_lines.arrears_line(price, segment, currency))
-    return lines
+    return ComputedInvoice(asked.subscription, asked.period, currency, lines, [], Invoice.Kind.OPENING)
 
 
 def segment_lines(
-    customer_id: int,
-    shared: usage_lines.Shared,
-    prices: dict[int, list[Price]],
+    shared: Shared,
+    prices: Prices,
     fees: list[tuple[Segment, ComputedLine]],
     currency: str,
 ) -> list[ComputedLine]:
@@ -180,7 +190,7 @@ def segment_lines(
     lines = []
     for price in prices[segment.version_id]:
         if price.pk in taken:
-            line = usage_lines.usage_line(customer_id, taken[price.pk], currency)
+            line = usage_lines.usage_line(taken[price.pk], currency)
             lines.append(free_of_charge(line) if segment.treatment == Treatment.TRIAL_ALL else line)
         lines += ending.pop(price.pk, [])
     return [*lines, *(line for rest in ending.values() for line in rest)]
@@ -193,16 +203,14 @@ def free_of_charge(line: ComputedLine) -> ComputedLine:
     return replace(line, unrounded_amount=zero, amount=zero, steps=(*line.steps, off))
 
 
-def adjustments(
-    customer_id: int, shared: list[usage_lines.Shared], billed: list[BilledUsage], currency: str
-) -> list[ComputedLine]:
+def adjustments(shared: list[Shared], billed: list[BilledUsage], currency: str) -> list[ComputedLine]:
     """A line for each price and period whose usage is not what was billed."""
     taken = {(one.price.pk, one.period): (one, part.segment) for part in shared for one in part.taken}
     lines = []
     for one in billed:
         now_taken, segment = taken[one.price_id, Period(one.period_start, one.period_end)]
         if (now_taken.quantity, now_taken.event_count) != (one.quantity, one.event_count):
-            line = usage_lines.adjustment_line(customer_id, now_taken, one, currency)
+            line = usage_lines.adjustment_line(now_taken, one, currency)
             if segment.treatment == Treatment.TRIAL_ALL:
                 line = free_of_charge(line)
             # An event that measured nothing changes the count alone, which is worth no line.

@@ -1,5 +1,6 @@
 """Lines for flat fees: at the end of a period, at its start, or once."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -59,9 +60,9 @@ class Due:
 def advance_lines(
     *,
     segments: list[Segment],
-    prices: dict[int, list[Price]],
-    billed: dict[int, Decimal],
-    billed_prices: dict[int, Price],
+    prices: Mapping[int, list[Price]],
+    billed: Mapping[int, Decimal],
+    billed_prices: Mapping[int, Price],
     currency: str,
 ) -> list[ComputedLine]:
     """What fees at the start still lack for one fee period, or what is to be given back of them.
@@ -110,7 +111,7 @@ def settling_line(price: Price, period: Period, due: list[Charge], billed: Decim
 
 
 def arrears_lines(
-    segments: list[Segment], prices: dict[int, list[Price]], currency: str
+    segments: list[Segment], prices: Mapping[int, list[Price]], currency: str
 ) -> list[tuple[Segment, ComputedLine]]:
     """Fees at the end, for each part of a fee period that is over."""
     return [

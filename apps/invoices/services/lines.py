@@ -115,14 +115,21 @@ def fee_line(
 
 
 def prices_of(version_ids: set[int]) -> dict[int, list[Price]]:
-    """The prices of versions in their order, with all that rating and assigning need; four queries."""
+    """The prices of versions in their order, with all that rating and assigning need; three queries."""
     found: dict[int, list[Price]] = {version_id: [] for version_id in (*version_ids, NOBODY)}
-    prices: QuerySet[Price] = (
-        Price.objects.filter(plan_version_id__in=version_ids)
-        .select_related("meter", "plan_version__plan")
+    for price in whole_prices().filter(plan_version_id__in=version_ids):
+        found[price.plan_version_id].append(price)
+    return found
+
+
+def prices_by_id(price_ids: set[int]) -> dict[int, Price]:
+    """The same for certain prices; no query where none is asked for."""
+    return {price.pk: price for price in whole_prices().filter(pk__in=price_ids)} if price_ids else {}
+
+
+def whole_prices() -> QuerySet[Price]:
+    return (
+        Price.objects.select_related("meter", "plan_version__plan")
         .prefetch_related("tiers", "filters")
         .order_by("position", "id")
     )
-    for price in prices:
-        found[price.plan_version_id].append(price)
-    return found

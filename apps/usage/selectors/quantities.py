@@ -57,11 +57,19 @@ def quantities_by_dimension_over(
 
     Parts add up to the whole for sums and counts alone: `quantities_by_group_over` puts the others together.
     """
+    return quantities_by_dimension_of(
+        [Span(customer_id, *period) for period in periods], meter_ids, as_of=as_of
+    )
+
+
+def quantities_by_dimension_of(
+    spans: Sequence[Span], meter_ids: MeterIds, *, as_of: datetime | None = None
+) -> list[dict[int, list[DimensionQuantity]]]:
+    """The same for spans of any customers, in their order."""
     wanted = meter_ids if isinstance(meter_ids, Mapping) else sorted(set(meter_ids))
-    spans = [Span(customer_id, *period) for period in periods]
     totals = totals_of(spans, wanted, grouping=BY_SET, as_of=as_of)
     values = dimension_values(set_id for total in totals for _, set_id in total)
-    found: list[dict[int, list[DimensionQuantity]]] = [{meter_id: [] for meter_id in wanted} for _ in periods]
+    found: list[dict[int, list[DimensionQuantity]]] = [{meter_id: [] for meter_id in wanted} for _ in spans]
     for one, total in zip(found, totals, strict=True):
         ordered = sorted(total.items(), key=lambda item: (-item[1].quantity, item[0][1]))
         for (meter_id, set_id), quantity in ordered:

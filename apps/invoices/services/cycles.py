@@ -1,0 +1,127 @@
+"""How a subscription's timeline cuts what is billed: the segments of a cycle, of its fees, and of late usage."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from apps.invoices.models import Invoice
+from apps.invoices.selectors import BilledUsage, FeeQuestion, billed_usage_of
+from apps.invoices.services.lines import Segment
+from apps.invoices.services.taken import Sharing
+from apps.subscriptions.models import Subscription
+from apps.subscriptions.periods import Period
+from apps.subscriptions.timeline import Timeline
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be computed: a cycle of a subscription, or its opening."""
+
+    subscription: Subscription
+    period: Period
+    kind: str = Invoice.Kind.CYCLE
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """A cycle as the timeline cuts it, and the earlier periods that are looked at again."""
+
+    asked: Asked
+    timeline: Timeline
+    span: Period
+    full: Period
+    segments: list[Segment]
+    fee_segments: list[Segment]
+    following: Segment | None
+    billed: list[BilledUsage]
+    late: list[Segment]
+
+    @property
+    def period(self) -> Period:
+        return self.asked.period
+
+    @property
+    def currency(self) -> str:
+        return self.asked.subscription.plan_version.currency
+
+    @property
+    def version_ids(self) -> set[int]:
+        known = [*self.segments, *self.late, *self.fee_segments]
+        return {one.version_id for one in (known if self.following is None else [*known, self.following])}
+
+    @property
+    def is_last(self) -> bool:
+        """Whether fees at the end are due with it."""
+        return self.timeline.stops_at(self.period.end) or self.period.end >= self.span.end
+
+    @property
+    def fee_question(self) -> FeeQuestion:
+        return FeeQuestion(self.asked.subscription.pk, self.period, Period(self.span.start, self.full.end))
+
+    @property
+    def sharing(self) -> Sharing:
+        billed = {
+            (one.price_id, Period(one.period_start, one.period_end)): (one.quantity, one.event_count)
+            for one in self.billed
+        }
+        return Sharing(self.asked.subscription, [*self.segments, *self.late], self.version_ids, billed)
+
+
+def cut_cycles(asked: Sequence[Asked], timelines: Mapping[int, Timeline]) -> list[Cycle]:
+    billed = billed_usage_of([(one.subscription.pk, one.period.start) for one in asked]) if asked else []
+    return [
+        cut_cycle(one, timelines[one.subscription.pk], rows) for one, rows in zip(asked, billed, strict=True)
+    ]
+
+
+def cut_cycle(asked: Asked, timeline: Timeline, billed: list[BilledUsage]) -> Cycle:
+    period = asked.period
+    full = timeline.fee_period_at(period.start)
+    return Cycle(
+        asked=asked,
+        timeline=timeline,
+        span=timeline.fee_span_at(period.start),
+        full=full,
+        segments=[Segment.of(stage, full) for stage in timeline.usage_stages(period)],
+        fee_segments=[Segment.of(stage, full) for stage in timeline.fee_stages(period)],
+        following=upfront_segment(timeline, period.end),
+        billed=billed,
+        late=late_segments(billed, timeline),
+    )
+
+
+def upfront_segment(timeline: Timeline, end: datetime) -> Segment | None:
+    """The fee period that begins where a cycle ends, when there is one; None before the opening has billed."""
+    if end == timeline.ends_at or timeline.opens_at is None or end <= timeline.opens_at:
+        return None
+    span = timeline.fee_span_at(end)
+    if span.start != end:
+        return None
+    stage = replace(timeline.stage_at(end), start=span.start, end=span.end)
+    return Segment.of(stage, timeline.fee_period_at(end))
+
+
+def unshortened(segments: list[Segment], timeline: Timeline, period: Period, span: Period) -> list[Segment]:
+    """Where nothing comes back, what is paid at the start is due as if the subscription went on."""
+    if period.end != timeline.ends_at or not timeline.is_unused_paid:
+        return segments
+    last = segments[-1]
+    return [*segments[:-1], replace(last, period=Period(last.period.start, span.end))]
+
+
+def late_segments(billed: list[BilledUsage], timeline: Timeline) -> list[Segment]:
+    """The segments that finalized invoices billed, to be looked at again. Fees are not, so they have no share."""
+    found = sorted({(one.period_start, one.period_end, one.plan_version_id) for one in billed})
+    return [
+        Segment(
+            version_id, Period(start, end), Period(start, end), treatment=timeline.stage_at(start).treatment
+        )
+        for start, end, version_id in found
+    ]
+
+
+def opening_segment(timeline: Timeline, period: Period) -> Segment:
+    # A change within the first cycle is known: the opening asks for what counts first, the cycle for the rest.
+    cycle = Period(period.start, timeline.cycle_at(period.start).end)
+    stage = next(one for one in timeline.fee_stages(cycle) if one.end is not None and one.end > period.start)
+    return Segment.of(replace(stage, start=period.start), timeline.fee_period_at(period.start))
