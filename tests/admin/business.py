@@ -8,7 +8,7 @@ from apps.catalog.models import Feature, Meter, PlanVersion, PriceBook, Product
 from apps.core import clock
 from apps.core.periods import month_start
 from apps.customers.models import Customer
-from apps.invoices.models import Invoice
+from apps.invoices.models import BillingRun, Invoice, ParkedSubscription
 from apps.invoices.services.close_periods import close_due_periods
 from apps.invoices.services.finalize_invoice import finalize_invoice
 from apps.subscriptions.models import Subscription
@@ -29,6 +29,16 @@ from tests.harness.factories import (
 )
 
 UTC = ZoneInfo("UTC")
+
+
+def furnish_parked(subscription: Subscription, now: datetime) -> None:
+    """A subscription that could not be billed once, and was released."""
+    ParkedSubscription.objects.create(
+        subscription=subscription, run=BillingRun.objects.first(), kind="cycle",
+        period_start=subscription.invoiced_until, period_end=subscription.next_boundary_at, code="too_large",
+        message="An amount is larger than an invoice can hold.", parked_at=now, released_at=now,
+        release_reason="Mended",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -108,6 +118,7 @@ def start_business(external_id: str = "chat") -> Business:
     furnish_files(now)
     furnish_corrections(now)
     assert close_due_periods(now) == 2
+    furnish_parked(subscription, now)
     older, newer = Invoice.objects.order_by("period_start")
     return Business(
         customer=customer,

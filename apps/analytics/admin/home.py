@@ -12,6 +12,7 @@ from apps.analytics.charts import chart_of
 from apps.analytics.selectors import CustomerCost
 from apps.core import clock, schema
 from apps.core.admin.display import age_text, day_text, instant_text, period_text
+from apps.invoices.due import parked_subscriptions
 from apps.invoices.models import Invoice
 from apps.invoices.waiting import parked
 from apps.tenants.models import Tenant
@@ -62,6 +63,7 @@ def tenant(request: HttpRequest) -> dict[str, Any]:
             "sums": selectors.invoice_sums(),
             "overdue": selectors.overdue_count(now),
             "parked": parked().count(),
+            "unbillable": parked_subscriptions().count(),
             "top_customers": with_shares(selectors.top_customers(accrual, month)),
             "latest_invoices": [row_of(invoice) for invoice in selectors.latest_invoices()],
         }

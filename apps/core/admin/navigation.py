@@ -17,6 +17,8 @@ TENANT: list[tuple[str, list[Item]]] = [
             ("Customers", "groups", "customers.customer", ""),
             ("Subscriptions", "autorenew", "subscriptions.subscription", ""),
             ("Invoices", "receipt_long", "invoices.invoice", "drafts"),
+            ("Billing runs", "published_with_changes", "invoices.billingrun", ""),
+            ("Parked subscriptions", "report", "invoices.parkedsubscription", ""),
         ],
     ),
     (
