@@ -34,7 +34,7 @@ format: venv ## mend what the formatter and the linter can mend
 	$(VENV_PYTHON) -m ruff check --fix-only .
 	$(VENV_PYTHON) -m ruff format .
 
-bench: venv ## measure ingestion beside a raw COPY, usage queries and the price preview (ARGS="--stored 300000" is quicker)
+bench: venv ## measure ingestion beside a raw COPY, usage queries, the price preview and closing (ARGS="--stored 300000" is quicker)
 	@$(VENV_PYTHON) -m tests.bench $(ARGS)
 
 soak: venv ## a quarter of an hour at full rate: memory, latency and totals (ARGS="--minutes 60"), then any history of events

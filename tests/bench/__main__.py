@@ -21,7 +21,9 @@ def main() -> None:
         "--stored", type=int, default=10_000_000, help="events that are there already (default 10,000,000)"
     )
     parser.add_argument("--rounds", type=int, default=3, help="rounds; medians are printed (default 3)")
-    parser.add_argument("--only", choices=["ingestion", "preview"], help="one of them (default all)")
+    parser.add_argument(
+        "--only", choices=["ingestion", "preview", "closing"], help="one of them (default all)"
+    )
     options = parser.parse_args()
 
     paths.prepare()
@@ -32,10 +34,10 @@ def main() -> None:
         os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings.local"
         django.setup()
         # Models can be imported only now: the settings had to name this database first.
-        from tests.bench import ingestion, preview, tenant  # noqa: PLC0415
+        from tests.bench import closing, ingestion, preview, tenant  # noqa: PLC0415
 
         key = tenant.make()
-        if options.only != "preview":
+        if options.only in (None, "ingestion"):
             ingestion.measure(
                 url=url,
                 key=key,
@@ -43,8 +45,10 @@ def main() -> None:
                 events=options.stored,
                 rounds=options.rounds,
             )
-        if options.only != "ingestion":
+        if options.only in (None, "preview"):
             preview.measure(key=key)
+        if options.only in (None, "closing"):
+            closing.measure(url=url, postgres_pid=pid_of(server))
 
 
 def pid_of(server: Postgres) -> int:
