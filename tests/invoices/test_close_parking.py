@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.db import DataError, IntegrityError, OperationalError, transaction
+from psycopg.errors import QueryCanceled
 
 from apps.audit.models import AuditEntry
 from apps.core import clock
@@ -51,6 +52,7 @@ def parked() -> list[tuple[Any, ...]]:
         (DataError("overflow"), "too_large", "An amount or a quantity is larger than an invoice can hold."),
         (IntegrityError("twice"), "internal_error", "IntegrityError: twice"),
         (KeyError("nobody"), "internal_error", "KeyError: 'nobody'"),
+        (ValueError("nul \x00"), "internal_error", "ValueError: nul "),
     ],
 )
 def test_whatever_is_wrong_is_noted_and_the_others_go_on(
@@ -77,6 +79,18 @@ def test_a_database_that_is_away_parks_nobody(in_acme: Tenant, monkeypatch: pyte
         close_due_periods(FEBRUARY)
     assert parked() == []
     assert close_due_periods(FEBRUARY) == 2
+
+
+def test_a_question_that_takes_too_long_is_no_reason_to_stop(
+    in_acme: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A statement timeout would come again every minute, and the others would never be billed."""
+    broken, _ = subscribe_two()
+    error = OperationalError("canceling statement due to statement timeout")
+    error.__cause__ = QueryCanceled()
+    with refusing(broken, monkeypatch, error):
+        assert close_due_periods(FEBRUARY) == 1
+    assert [row[0] for row in parked()] == [broken.pk]
 
 
 def test_an_opening_is_parked_as_well(in_acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from datetime import datetime
 
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import QuerySet
+from psycopg.errors import QueryCanceled
 
 from apps.audit.services.record import record
 from apps.core.errors import Refused
@@ -142,15 +143,22 @@ def bill_next(work: Work, due: QuerySet[Subscription], now: datetime, run: Billi
             if not claimed:
                 return None
             bill_claimed(work, claimed, now, run)
-    except (OperationalError, InterfaceError):
-        # Nothing is wrong with them: the database is away, or two transactions stood in each other's way.
-        raise
     except Exception as error:
-        if not claimed:
+        # Whatever one of them trips over, the others go on.
+        if not claimed or is_passing(error):
             raise
         log.info("%s subscriptions are tried one by one: %s", len(claimed), error)
         return sum(bill_or_park(work, due.filter(pk=one.pk), now, run) for one in claimed)
     return len(claimed)
+
+
+def is_passing(error: Exception) -> bool:
+    """Nothing is wrong with the subscriptions: the database is away, or two transactions stood in each other's way.
+
+    Not so a question that took too long: it would again, every minute, and hold up all others.
+    """
+    is_canceled = isinstance(error.__cause__, QueryCanceled)
+    return isinstance(error, OperationalError | InterfaceError) and not is_canceled
 
 
 def bill_claimed(work: Work, claimed: list[Subscription], now: datetime, run: BillingRun) -> None:
@@ -169,9 +177,9 @@ def bill_or_park(work: Work, due: QuerySet[Subscription], now: datetime, run: Bi
         try:
             with transaction.atomic():
                 bill_claimed(work, claimed, now, run)
-        except (OperationalError, InterfaceError):
-            raise
         except Exception as error:
+            if is_passing(error):
+                raise
             log.exception("subscription %s can't be billed", subscription.pk)
             park(
                 subscription=subscription,

@@ -50,7 +50,8 @@ def words_of(error: Exception) -> tuple[str, str]:
     else:
         # Whoever looks into it finds the rest in the log.
         code, message = "internal_error", f"{type(error).__name__}: {error}"
-    return code[:MAX_CODE], message[:MAX_MESSAGE]
+    # What no column of text holds.
+    return code[:MAX_CODE], message.replace("\x00", "")[:MAX_MESSAGE]
 
 
 @transaction.atomic
