@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -29,6 +30,8 @@ from tests.bench import cpu
 from tests.bench.tenant import SCHEMA
 
 SIZES = (1_000, 10_000)
+# Months that are finalized, of those with a past.
+PAST = 12
 AIM = 300
 METERS = ("requests", "seconds", "bytes")
 JANUARY, FEBRUARY, MARCH = (datetime(2026, month, 1, tzinfo=UTC) for month in (1, 2, 3))
@@ -43,6 +46,11 @@ SELECT customer.id, meter.id, day, sets.id, %(events)s * (1 + customer.id %% 7),
  CROSS JOIN generate_series(%(start)s, %(end)s - interval '1 day', interval '1 day') AS day
  CROSS JOIN (SELECT id FROM usage_dimensionset ORDER BY id LIMIT 1) AS sets
  WHERE meter.code = ANY(%(meters)s) AND customer.external_id LIKE %(customers)s
+"""
+# By one statement: what finalizing costs is not what is measured here.
+FINALIZE = """
+UPDATE invoices_invoice SET status = 'open', number = 'BENCH-' || id, finalized_at = %(now)s, due_on = '2026-12-31'
+ WHERE status = 'draft'
 """
 DIMENSIONS = """
 INSERT INTO usage_dimensionset (key, "values") VALUES (gen_random_uuid(), '{}') ON CONFLICT DO NOTHING
@@ -64,13 +72,13 @@ class Closed:
         return self.subscriptions / self.seconds
 
 
-def measure(*, url: str, postgres_pid: int) -> None:
+def measure(*, url: str, postgres_pid: int, sizes: Sequence[int] = SIZES) -> None:
     version = prepare()
     print(f"\nClosing, three usage lines each; workers and PostgreSQL share this machine. Aim {AIM}/s.\n")
     print(
         f"{'due at once':>12} {'events':>12} {'workers':>8} {'subscriptions/s':>16} {'queries each':>13}   CPU each"
     )
-    for size in SIZES:
+    for size in sizes:
         for workers in (1, 2):
             prefix = f"closing-{size}-{workers}"
             subscribe(version, prefix, size)
@@ -78,6 +86,29 @@ def measure(*, url: str, postgres_pid: int) -> None:
                 store_usage(url, prefix, start, end)
                 show(size, end - start, EVENTS[end], workers, close(end, workers, postgres_pid))
             check(prefix, size)
+    with_a_past(url, version, postgres_pid)
+
+
+def with_a_past(url: str, version: PlanVersion, postgres_pid: int) -> None:
+    """Closing looks again at all periods that were billed: what comes of that when they are many."""
+    prefix, workers = f"closing-past-{PAST}", 2
+    subscribe(version, prefix, SIZES[0], started_at=month(-PAST))
+    for number in range(-PAST, 1):
+        start, end = month(number), month(number + 1)
+        store_usage(url, prefix, start, end)
+        closed = close(end, workers, postgres_pid)
+        if number in (-PAST, 0):
+            print(f"with {number + PAST} finalized months before:")
+            show(SIZES[0], end - start, EVENTS.get(end, 10), workers, closed)
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(f"SET search_path TO {SCHEMA}")
+            connection.execute(FINALIZE, {"now": end})
+
+
+def month(number: int) -> datetime:
+    """The first of a month, counted from January."""
+    years, index = divmod(number, 12)
+    return datetime(2026 + years, index + 1, 1, tzinfo=UTC)
 
 
 def show(size: int, length: timedelta, events: int, workers: int, closed: Closed) -> None:
@@ -116,8 +147,8 @@ def prepare() -> PlanVersion:
     return version
 
 
-def subscribe(version: PlanVersion, prefix: str, count: int) -> None:
-    """Customers and subscriptions since January, as the services store them, without their checks one by one."""
+def subscribe(version: PlanVersion, prefix: str, count: int, started_at: datetime = JANUARY) -> None:
+    """Customers and subscriptions, as the services store them, without their checks one by one."""
     with tenant_context(Tenant.objects.get(slug=SCHEMA)):
         customers = Customer.objects.bulk_create(
             Customer(
@@ -135,23 +166,27 @@ def subscribe(version: PlanVersion, prefix: str, count: int) -> None:
                 customer=customer,
                 plan_version=version,
                 time_zone="UTC",
-                started_at=JANUARY,
-                invoiced_until=JANUARY,
-                next_boundary_at=FEBRUARY,
+                started_at=started_at,
+                invoiced_until=started_at,
+                next_boundary_at=month_after(started_at),
                 created_at=JANUARY,
             )
             for customer in customers
         )
         SubscriptionPhase.objects.bulk_create(
-            SubscriptionPhase(subscription=one, plan_version=version, starts_at=JANUARY)
+            SubscriptionPhase(subscription=one, plan_version=version, starts_at=started_at)
             for one in subscriptions
         )
     connections.close_all()
 
 
+def month_after(start: datetime) -> datetime:
+    return month((start.year - 2026) * 12 + start.month)
+
+
 def store_usage(url: str, prefix: str, start: datetime, end: datetime) -> None:
     given = {
-        "events": EVENTS[end],
+        "events": EVENTS.get(end, 10),
         "start": start,
         "end": end,
         "meters": list(METERS),
