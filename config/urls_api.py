@@ -32,8 +32,26 @@ from apps.invoices.api.actions import (
 )
 from apps.invoices.api.backfill_preview import BackfillPreview
 from apps.invoices.api.line_events import InvoiceLineEvents
+from apps.invoices.api.subscription_previews import (
+    SubscriptionCancelPreview,
+    SubscriptionChangePreview,
+    SubscriptionChangeTimeZonePreview,
+    SubscriptionDropScheduledChangePreview,
+    SubscriptionPausePreview,
+    SubscriptionReactivatePreview,
+    SubscriptionResumePreview,
+)
 from apps.invoices.api.usage_summary import UsageSummary
 from apps.invoices.api.views import InvoiceDetail, InvoiceFinalize, InvoiceList, UpcomingInvoice
+from apps.subscriptions.api.actions import (
+    SubscriptionCancel,
+    SubscriptionChange,
+    SubscriptionChangeTimeZone,
+    SubscriptionDropScheduledChange,
+    SubscriptionPause,
+    SubscriptionReactivate,
+    SubscriptionResume,
+)
 from apps.subscriptions.api.views import SubscriptionDetail, SubscriptionList
 from apps.tenants.api.views import AdvanceTestClock
 from apps.usage.api.backfills import (
@@ -96,6 +114,60 @@ urlpatterns = [
     path("price_books/<str:code>", PriceBookDetail.as_view(), name="price-book"),
     path("subscriptions", SubscriptionList.as_view(), name="subscriptions"),
     path("subscriptions/<str:public_id>", SubscriptionDetail.as_view(), name="subscription"),
+    path("subscriptions/<str:public_id>/change", SubscriptionChange.as_view(), name="subscription-change"),
+    path(
+        "subscriptions/<str:public_id>/change/preview",
+        SubscriptionChangePreview.as_view(),
+        name="subscription-change-preview",
+    ),
+    path(
+        "subscriptions/<str:public_id>/drop_scheduled_change",
+        SubscriptionDropScheduledChange.as_view(),
+        name="subscription-drop-scheduled-change",
+    ),
+    path(
+        "subscriptions/<str:public_id>/drop_scheduled_change/preview",
+        SubscriptionDropScheduledChangePreview.as_view(),
+        name="subscription-drop-scheduled-change-preview",
+    ),
+    path("subscriptions/<str:public_id>/pause", SubscriptionPause.as_view(), name="subscription-pause"),
+    path(
+        "subscriptions/<str:public_id>/pause/preview",
+        SubscriptionPausePreview.as_view(),
+        name="subscription-pause-preview",
+    ),
+    path("subscriptions/<str:public_id>/resume", SubscriptionResume.as_view(), name="subscription-resume"),
+    path(
+        "subscriptions/<str:public_id>/resume/preview",
+        SubscriptionResumePreview.as_view(),
+        name="subscription-resume-preview",
+    ),
+    path("subscriptions/<str:public_id>/cancel", SubscriptionCancel.as_view(), name="subscription-cancel"),
+    path(
+        "subscriptions/<str:public_id>/cancel/preview",
+        SubscriptionCancelPreview.as_view(),
+        name="subscription-cancel-preview",
+    ),
+    path(
+        "subscriptions/<str:public_id>/reactivate",
+        SubscriptionReactivate.as_view(),
+        name="subscription-reactivate",
+    ),
+    path(
+        "subscriptions/<str:public_id>/reactivate/preview",
+        SubscriptionReactivatePreview.as_view(),
+        name="subscription-reactivate-preview",
+    ),
+    path(
+        "subscriptions/<str:public_id>/change_time_zone",
+        SubscriptionChangeTimeZone.as_view(),
+        name="subscription-change-time-zone",
+    ),
+    path(
+        "subscriptions/<str:public_id>/change_time_zone/preview",
+        SubscriptionChangeTimeZonePreview.as_view(),
+        name="subscription-change-time-zone-preview",
+    ),
     path("invoices", InvoiceList.as_view(), name="invoices"),
     path("invoices/<str:reference>", InvoiceDetail.as_view(), name="invoice"),
     path("invoices/<str:reference>/finalize", InvoiceFinalize.as_view(), name="invoice-finalize"),

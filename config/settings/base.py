@@ -213,6 +213,7 @@ SPECTACULAR_SETTINGS = {
         "IntervalUnit": "apps.catalog.models.PlanVersion.Unit",
         "MeterStatus": "apps.catalog.models.Meter.Status",
         "PlanVersionStatus": "apps.catalog.models.PlanVersion.Status",
+        "SubscriptionStorefront": "apps.subscriptions.api.serializers.STOREFRONTS",
         "SubscriptionStatus": "apps.subscriptions.models.Subscription.Status",
         "VerdictStatus": "apps.usage.api.serializers.VERDICTS",
     },

@@ -107,7 +107,8 @@ def test_lists_have_a_budget(business: Business, queries_of: Callable[[str], int
 
 def test_records_have_a_budget(business: Business, queries_of: Callable[[str], int]) -> None:
     assert queries_of(page("invoices.invoice", "change", business.draft.pk)) <= 17
-    assert queries_of(page("customers.customer", "change", business.customer.pk)) <= 26
+    assert queries_of(page("customers.customer", "change", business.customer.pk)) <= 30
+    assert queries_of(page("subscriptions.subscription", "change", business.subscription.pk)) <= 30
 
 
 def test_the_list_of_events_never_counts_them(olga: Staff, business: Business) -> None:

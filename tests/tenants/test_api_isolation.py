@@ -53,6 +53,9 @@ def ids_of(acme: Furnished, pattern: URLPattern) -> Iterator[dict[str, Any]]:
 
 def body_of(acme: Furnished, pattern: URLPattern) -> dict[str, Any]:
     """What a thief would send: requests that are right in themselves and name acme's things."""
+    name = str(pattern.name)
+    if name.startswith("subscription-"):  # a preview takes the body of what it previews
+        name = name.removesuffix("-preview")
     price = {"code": "p", "name": "P", "model": "per_unit", "meter": acme.meter.code, "unit_amount": "1"}
     return {
         "events": {"events": [an_event("stolen", customer=acme.customer.public_id, event="llm.call")]},
@@ -72,6 +75,13 @@ def body_of(acme: Furnished, pattern: URLPattern) -> dict[str, Any]:
         "feature": {"name": "Stolen"},
         "price-book": {"name": "Stolen"},
         "subscriptions": {"customer": acme.customer.public_id, "plan": acme.version.plan.code},
+        "subscription-change": {"when": "now", "quantity": 2, "reason": "Stolen"},
+        "subscription-pause": {"when": "now", "reason": "Stolen"},
+        "subscription-resume": {"when": "now", "reason": "Stolen"},
+        "subscription-cancel": {"when": "now", "unused": "refund", "reason": "Stolen"},
+        "subscription-change-time-zone": {"time_zone": "Europe/Berlin", "reason": "Stolen"},
+        "subscription-reactivate": {"reason": "Stolen"},
+        "subscription-drop-scheduled-change": {"reason": "Stolen"},
         "events-void": {"events": [{"id": f"{MARK}-event"}], "reason": "Stolen"},
         "event-amend": {"id": f"{MARK}-event", "properties": {"tokens": 1}, "reason": "Stolen"},
         "backfills": {
@@ -90,7 +100,7 @@ def body_of(acme: Furnished, pattern: URLPattern) -> dict[str, Any]:
         "invoice-mark-uncollectible": {"reason": "Stolen"},
         "invoice-reopen": {"reason": "Stolen"},
         "test-clock-advance": {"to": "2100-01-01T00:00:00Z"},
-    }.get(str(pattern.name), {})
+    }.get(name, {})
 
 
 def path_of(pattern: URLPattern, ids: dict[str, Any]) -> str:

@@ -1,1 +1,2 @@
 from apps.customers.admin import customer as customer
+from apps.customers.admin import panels as panels

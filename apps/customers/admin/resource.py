@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from import_export import fields, resources, widgets
 from import_export.formats import base_formats
 
@@ -62,5 +63,15 @@ class CustomerResource(resources.ModelResource):
             saved = customers.create_customer(**given)
             instance.pk, instance.public_id = saved.pk, saved.public_id
         else:
+            refuse_other_currency(instance)
             given.pop("external_id")
             customers.update_customer(customer=instance, **given)
+
+
+def refuse_other_currency(customer: Customer) -> None:
+    """As on the customer's page: what is billed is billed in the currency it was begun with."""
+    stored = Customer.objects.values_list("currency", flat=True).get(pk=customer.pk)
+    if stored != customer.currency:
+        raise ValidationError(
+            {"currency": f"A customer's currency stays: write {stored}, or leave the column out."}
+        )

@@ -2,45 +2,47 @@
 
 from typing import Any
 
+from django.db.models import Sum
 from django.http import HttpRequest
 
 from apps.core import clock
-from apps.core.admin.display import day_text, period_text, quantity_text
+from apps.core.admin.display import NOTHING, period_text
 from apps.core.admin.registry import COUNTED_AT_MOST, Panel, register_count, register_panel
 from apps.core.money import money_display
 from apps.customers.models import Customer
+from apps.invoices.admin import change_preview, history, subscription_panels  # noqa: F401 - they register
 from apps.invoices.admin.document import unpriced_rows
+from apps.invoices.admin.rows import SHOWN, invoice_rows, line_rows
 from apps.invoices.models import Invoice
 from apps.invoices.selectors import drafts
 from apps.invoices.services.compute import compute_invoice
 from apps.invoices.services.draft_lines import unpriced_documents
+from apps.invoices.services.project import Pace, projected_amount
+from apps.rating import exact_sum
 from apps.subscriptions.selectors import active_subscriptions_of
-
-SHOWN = 6
 
 
 def cost_to_date(request: HttpRequest, customer: Customer) -> dict[str, Any] | None:
     """What the next invoices would say now, by the code that bills; None for a customer without a plan."""
+    now = clock.now()
     computed = [
-        compute_invoice(subscription=subscription, period=subscription.open_period, as_of=clock.now())
+        compute_invoice(subscription=subscription, period=subscription.open_period, as_of=now)
         for subscription in active_subscriptions_of(customer)
     ]
     if not computed:
         return None
+    projected = [projected_amount(Pace.of(one.period, now), one) for one in computed]
+    known = [amount for amount in projected if amount is not None]
     return {
-        "total": money_display(sum(one.total for one in computed), customer.currency),
+        "total": money_display(exact_sum([one.total for one in computed]), customer.currency),
+        "projected": (
+            money_display(exact_sum(known), customer.currency) if len(known) == len(projected) else NOTHING
+        ),
         "bills": [
             {
                 "plan": str(one.subscription.plan_version),
                 "period": period_text(one.period.start, one.period.end, customer.time_zone),
-                "lines": [
-                    {
-                        "description": line.description,
-                        "quantity": quantity_text(line.quantity) if line.quantity is not None else "",
-                        "amount": money_display(line.amount, one.currency),
-                    }
-                    for line in one.lines
-                ],
+                "lines": line_rows(one),
                 "unpriced": unpriced_rows(unpriced_documents(one), customer.time_zone),
             }
             for one in computed
@@ -49,17 +51,12 @@ def cost_to_date(request: HttpRequest, customer: Customer) -> dict[str, Any] | N
 
 
 def invoices_of(request: HttpRequest, customer: Customer) -> dict[str, Any]:
+    theirs = Invoice.objects.filter(customer=customer)
+    is_open = theirs.filter(status=Invoice.Status.OPEN).aggregate(total=Sum("total"))["total"]
     return {
         "customer": customer,
-        "invoices": [
-            {
-                "record": invoice,
-                "status": invoice.get_status_display(),
-                "period": period_text(invoice.period_start, invoice.period_end, customer.time_zone),
-                "due": day_text(invoice.due_on),
-            }
-            for invoice in Invoice.objects.filter(customer=customer).order_by("-id")[:SHOWN]
-        ],
+        "open": "" if is_open is None else money_display(is_open, customer.currency),
+        "invoices": invoice_rows(theirs.order_by("-id")[:SHOWN], customer.time_zone),
     }
 
 

@@ -4,26 +4,26 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from apps.core import clock
 from apps.core.admin.display import period_text
 from apps.core.admin.registry import Panel, register_panel
 from apps.customers.models import Customer
 from apps.subscriptions.models import Subscription
+from apps.subscriptions.outline import phase_at, state_of, with_phases
 
 SHOWN = 5
 
 
 def subscriptions_of(request: HttpRequest, customer: Customer) -> dict[str, Any]:
-    rows = (
-        Subscription.objects.filter(customer=customer)
-        .select_related("plan_version__plan")
-        .order_by("status", "-id")
-    )
+    now = clock.now()
+    rows = with_phases(Subscription.objects.filter(customer=customer)).order_by("status", "-id")
     return {
         "subscriptions": [
             {
                 "record": subscription,
                 "version": str(subscription.plan_version),
-                "status": subscription.get_status_display(),
+                "seats": f"{phase_at(subscription, now).quantity:,}",
+                "status": state_of(subscription, now),
                 "period": period_text(
                     subscription.invoiced_until, subscription.next_boundary_at, subscription.time_zone
                 ),

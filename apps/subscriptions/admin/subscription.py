@@ -1,10 +1,8 @@
 """Subscriptions: made by the subscribe service, afterwards read. The billing cursor is nobody's to edit."""
 
-from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django import forms
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -16,79 +14,28 @@ from unfold.contrib.filters.admin import (
     RelatedDropdownFilter,
 )
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from apps.catalog.models import Plan, PlanVersion, PriceBook
+from apps.catalog.models import PlanVersion
 from apps.core import clock
-from apps.core.admin.base import BackOfficeAdmin
-from apps.core.admin.display import badge, code, instant_column, instant_text, period_text
-from apps.core.admin.registry import Panel, register_panel
+from apps.core.admin.display import NOTHING, badge, code, instant_column, instant_text, period_text
 from apps.core.admin_sites import tenant_site
-from apps.core.errors import Missing
+from apps.subscriptions.admin.actions import SubscriptionActions
 from apps.subscriptions.admin.lookup import lookup_context
-from apps.subscriptions.models import Subscription, SubscriptionPhase
-from apps.subscriptions.selectors import version_for
+from apps.subscriptions.admin.new_subscription import NewSubscriptionForm
+from apps.subscriptions.admin.transfer_pages import SubscriptionTransferAdmin
+from apps.subscriptions.models import Subscription
+from apps.subscriptions.outline import phase_at, state_of, with_phases
 from apps.subscriptions.services import subscribe
 
-
-class NewSubscriptionForm(forms.ModelForm):
-    """The plan is enough: where it is bought decides on the version, unless one is named."""
-
-    plan = forms.ModelChoiceField(
-        Plan.objects.all(), required=False, empty_label="Select value", widget=UnfoldAdminSelectWidget
-    )
-    storefront = forms.ChoiceField(
-        choices=PriceBook.Storefront.choices,
-        required=False,
-        widget=UnfoldAdminSelectWidget,
-        help_text="Where it is bought: decides on the price book.",
-    )
-    region = forms.CharField(
-        max_length=10,
-        required=False,
-        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "EU or DE"}),
-        help_text="Empty: the customer's country.",
-    )
-
-    class Meta:
-        model = Subscription
-        fields = ("customer", "plan_version", "started_at", "billing_anchor")
-        labels = {"plan_version": "A certain version"}
-        help_texts = {
-            "plan_version": "Instead of the one the plan offers this customer.",
-            "started_at": "UTC. May lie in the past: the periods since then are billed, the oldest first.",
-            "billing_anchor": "Where its periods begin, in the customer's time zone.",
-        }
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if "plan_version" in self.fields:
-            self.fields["plan_version"].required = False
-
-    def clean(self) -> dict[str, Any]:
-        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        if self.errors or cleaned.get("plan_version") is not None:
-            return cleaned
-        if cleaned.get("plan") is None:
-            self.add_error("plan", "Choose a plan, or a certain version.")
-            return cleaned
-        try:
-            cleaned["plan_version"] = version_for(
-                customer=cleaned["customer"],
-                plan_code=cleaned["plan"].code,
-                storefront=cleaned["storefront"],
-                region=cleaned["region"].upper(),
-            )
-        except Missing as missing:
-            self.add_error("plan", missing.message)
-        return cleaned
+TONES = {"Trial": "info", "Paused": "warning", "Cancelled": "warning"}
 
 
-class SubscriptionAdmin(BackOfficeAdmin):
+class SubscriptionAdmin(SubscriptionActions, SubscriptionTransferAdmin):
     form = NewSubscriptionForm
     list_display = (
         "customer",
         "plan_shown",
+        "seats",
         "state",
         "billing_anchor",
         "started_at_shown",
@@ -112,6 +59,10 @@ class SubscriptionAdmin(BackOfficeAdmin):
     def plan_shown(self, subscription: Subscription) -> str:
         return str(subscription.plan_version)
 
+    @display(description="Seats")
+    def seats(self, subscription: Subscription) -> str:
+        return f"{phase_at(subscription, clock.now()).quantity:,}"
+
     @display(description="Plan version")
     def version_shown(self, subscription: Subscription) -> str:
         url = reverse("admin:catalog_planversion_change", args=[subscription.plan_version_id])
@@ -119,7 +70,24 @@ class SubscriptionAdmin(BackOfficeAdmin):
 
     @display(description="Status", ordering="status")
     def state(self, subscription: Subscription) -> str:
-        return badge(subscription.get_status_display())
+        state = state_of(subscription, clock.now())
+        return badge(state, TONES.get(state, ""))
+
+    @display(description="Ends")
+    def ends_local(self, subscription: Subscription) -> str:
+        if subscription.ends_at is None:
+            return "Until it is cancelled"
+        end = instant_text(subscription.ends_at, subscription.time_zone)
+        return f"{end}. {subscription.get_unused_display()}."
+
+    @display(description="Why it ends")
+    def why(self, subscription: Subscription) -> str:
+        return subscription.cancellation_reason or NOTHING
+
+    @display(description="Periods begin")
+    def anchor_shown(self, subscription: Subscription) -> str:
+        label = subscription.get_billing_anchor_display()
+        return f"{label}: {subscription.billing_day}" if subscription.billing_day else label
 
     @display(description="Open period", ordering="next_boundary_at")
     def open_period_shown(self, subscription: Subscription) -> str:
@@ -142,19 +110,24 @@ class SubscriptionAdmin(BackOfficeAdmin):
         return code(subscription.public_id)
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).select_related("customer", "plan_version__plan")
+        return with_phases(super().get_queryset(request))
 
     def get_fieldsets(self, request: HttpRequest, obj: Subscription | None = None) -> Any:
         if obj is None:
             return [
-                (None, {"fields": ("customer", "plan", ("storefront", "region"), "plan_version")}),
-                ("Periods", {"fields": ("started_at", "billing_anchor")}),
+                (
+                    None,
+                    {"fields": ("customer", "plan", ("storefront", "region"), "plan_version", "quantity")},
+                ),
+                ("Periods", {"fields": ("started_at", ("billing_anchor", "billing_day"))}),
+                ("Trial", {"fields": (("trial_days", "trial_covers"), "trial_end")}),
             ]
+        ending = ("ends_local", "why") if obj.ends_at else ("ends_local",)
         return [
-            (None, {"fields": (("customer", "version_shown"), ("state", "public_id_shown"))}),
+            (None, {"fields": (("customer", "version_shown"), ("state", "public_id_shown"), ending)}),
             (
                 "Periods",
-                {"fields": (("billing_anchor", "time_zone"), ("started_local", "open_period_shown"))},
+                {"fields": (("anchor_shown", "time_zone"), ("started_local", "open_period_shown"))},
             ),
             ("Billing cursor", {"fields": (("invoiced_until_shown", "next_boundary_at_shown"),)}),
         ]
@@ -181,6 +154,11 @@ class SubscriptionAdmin(BackOfficeAdmin):
             plan_version=given["plan_version"],
             started_at=given["started_at"],
             billing_anchor=given["billing_anchor"],
+            billing_day=given["billing_day"],
+            quantity=1 if given["quantity"] is None else given["quantity"],
+            trial_days=given["trial_days"],
+            trial_covers=given["trial_covers"] or None,
+            trial_end=given["trial_end"] or subscribe.TrialEnd.CONTINUE,
             now=clock.now(),
         )
         obj.pk, obj.public_id = made.pk, made.public_id
@@ -215,37 +193,4 @@ class SubscriptionAdmin(BackOfficeAdmin):
         """The service has recorded it."""
 
 
-def phases_of(request: HttpRequest, subscription: Subscription) -> dict[str, Any]:
-    """The timeline: which version counted, counts and will count."""
-    now = clock.now()
-    phases = list(subscription.phases.select_related("plan_version__plan", "plan_version__price_book"))
-    return {
-        "phases": [
-            {
-                "version": phase.plan_version,
-                "from": instant_text(phase.starts_at, subscription.time_zone),
-                "until": instant_text(phase.ends_at, subscription.time_zone) if phase.ends_at else "",
-                "state": state_at(now, phase),
-            }
-            for phase in phases
-        ]
-    }
-
-
-def state_at(now: datetime, phase: SubscriptionPhase) -> str:
-    if phase.starts_at > now:
-        return "Scheduled"
-    return "Current" if phase.ends_at is None or phase.ends_at > now else "Past"
-
-
-register_panel(
-    "subscriptions.subscription",
-    Panel(
-        10,
-        "admin/subscriptions/subscription/phases.html",
-        "subscriptions.view_subscription",
-        phases_of,
-        is_wide=True,
-    ),
-)
 tenant_site.register(Subscription, SubscriptionAdmin)

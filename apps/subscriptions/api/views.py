@@ -1,7 +1,6 @@
 """/subscriptions"""
 
 from django.db.models import QuerySet
-from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
@@ -15,13 +14,18 @@ from apps.core.api.idempotency import idempotent
 from apps.customers.selectors import customer_by_reference
 from apps.subscriptions.api.filters import SubscriptionFilter
 from apps.subscriptions.api.serializers import SubscriptionInput, SubscriptionOutput
+from apps.subscriptions.api.verbs import subscription_by_id
 from apps.subscriptions.models import Subscription
+from apps.subscriptions.outline import with_phases
 from apps.subscriptions.selectors import version_for
 from apps.subscriptions.services import subscribe as subscribing
 
+# What `subscribe` decides on when a request does not say.
+OPTIONAL = ("billing_day", "trial_days", "trial_covers", "reason")
+
 
 class SubscriptionList(ListAPIView[Subscription]):
-    """Subscriptions, the newest first."""
+    """Subscriptions with their phases, the newest first."""
 
     read_scope = Scope.CUSTOMERS_READ
     write_scope = Scope.CUSTOMERS_WRITE
@@ -29,7 +33,7 @@ class SubscriptionList(ListAPIView[Subscription]):
     filterset_class = SubscriptionFilter
 
     def get_queryset(self) -> QuerySet[Subscription]:
-        return Subscription.objects.select_related("customer", "plan_version__plan")
+        return with_phases(Subscription.objects.all())
 
     @extend_schema(request=SubscriptionInput, responses={201: SubscriptionOutput})
     @idempotent
@@ -55,8 +59,11 @@ class SubscriptionList(ListAPIView[Subscription]):
             started_at=fields.get("started_at") or now,
             now=now,
             billing_anchor=fields["billing_anchor"],
+            quantity=fields["quantity"],
+            trial_end=fields["trial_end"],
+            **{name: fields[name] for name in OPTIONAL if name in fields},
         )
-        return Response(SubscriptionOutput(subscription).data, status=201)
+        return Response(SubscriptionOutput(subscription_by_id(subscription.public_id)).data, status=201)
 
 
 class SubscriptionDetail(APIView):
@@ -64,8 +71,5 @@ class SubscriptionDetail(APIView):
 
     @extend_schema(responses=SubscriptionOutput)
     def get(self, request: Request, public_id: str) -> Response:
-        """Read a subscription."""
-        found = get_object_or_404(
-            Subscription.objects.select_related("customer", "plan_version__plan"), public_id=public_id
-        )
-        return Response(SubscriptionOutput(found).data)
+        """Read a subscription: what counts now, its open period, and its phases past and scheduled."""
+        return Response(SubscriptionOutput(subscription_by_id(public_id)).data)

@@ -1,0 +1,147 @@
+"""What staff do to one subscription. Each shows the invoices without it and with it, and asks for a reason."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from unfold.decorators import action
+from unfold.enums import ActionVariant
+
+from apps.core import clock
+from apps.core.admin.base import BackOfficeAdmin
+from apps.core.admin.display import instant_text
+from apps.subscriptions.admin.change_forms import (
+    CancelForm,
+    ChangeForm,
+    PauseForm,
+    TermsForm,
+    TimeZoneForm,
+    WhenForm,
+)
+from apps.subscriptions.admin.changing import Change, ask_with_preview
+from apps.subscriptions.models import Subscription
+from apps.subscriptions.outline import has_pause, has_scheduled_change
+from apps.subscriptions.services import cancel, change_subscription, change_time_zone, pause
+
+MAY_CHANGE = "subscriptions.change_subscription"
+
+
+def end_told(subscription: Subscription) -> str:
+    if subscription.status == Subscription.Status.ENDED:
+        return f"{subscription} has ended."
+    return f"{subscription} ends at {instant_text(subscription.ends_at, subscription.time_zone)}."
+
+
+TERMS = Change(
+    title="Change plan or seats",
+    text="Prices, fees and usage follow the new terms from the instant that you choose. Changes that were to begin"
+    " later give way.",
+    button="Make the change",
+    form=TermsForm,
+    verb=change_subscription.change_subscription,
+    done=lambda subscription: (
+        f"The change is on the timeline; the open period is on {subscription.plan_version}."
+    ),
+)
+PAUSE = Change(
+    title="Pause the subscription",
+    text="While it is paused no fees are asked for, and usage is counted but not priced. Periods go on.",
+    button="Pause it",
+    form=PauseForm,
+    verb=pause.pause,
+    done=lambda subscription: "The pause is on the timeline.",
+)
+RESUME = Change(
+    title="Resume the subscription",
+    text="It is billed again from the instant that you choose.",
+    button="Resume it",
+    form=WhenForm,
+    verb=pause.resume,
+    done=lambda subscription: "It is billed again as the timeline says.",
+)
+CANCEL = Change(
+    title="Cancel the subscription",
+    text="What came until the end is billed, and nothing after it. It can be taken back until then.",
+    button="Cancel the subscription",
+    form=CancelForm,
+    verb=cancel.cancel,
+    done=end_told,
+    is_dangerous=True,
+)
+REACTIVATE = Change(
+    title="Reactivate the subscription",
+    text="The cancellation is taken back: it goes on as if nobody had cancelled it.",
+    button="Reactivate it",
+    form=ChangeForm,
+    verb=cancel.reactivate,
+    done=lambda subscription: f"{subscription} goes on.",
+)
+DROP = Change(
+    title="Drop the scheduled change",
+    text="What counts now goes on. Ends of trials and pauses stay as they are.",
+    button="Drop the change",
+    form=ChangeForm,
+    verb=change_subscription.drop_scheduled_change,
+    done=lambda subscription: "The scheduled change is dropped.",
+)
+TIME_ZONE = Change(
+    title="Change the time zone",
+    text="The open period ends at the boundary of the new zone that is nearest to its end, and counts as whole.",
+    button="Change the time zone",
+    form=TimeZoneForm,
+    verb=change_time_zone.change_time_zone,
+    done=lambda subscription: f"It follows the time of {subscription.time_zone} from the open period on.",
+)
+
+
+class SubscriptionActions(BackOfficeAdmin):
+    actions_detail: Any = (
+        "change_terms", "resume", "reactivate", "drop_change", "pause", "move_time_zone", "cancel_it",
+    )  # fmt: skip
+
+    def is_on_offer(self, action: str, record: Subscription) -> bool:
+        if record.status != Subscription.Status.ACTIVE:
+            return False
+        now = clock.now()
+        if action == "resume":
+            return has_pause(record, now)
+        if action == "reactivate":
+            return record.ends_at is not None and record.ends_at > now
+        if action == "drop_change":
+            return has_scheduled_change(record, now)
+        return True
+
+    def ask(self, request: HttpRequest, object_id: str, change: Change) -> HttpResponse:
+        return ask_with_preview(self, request, change, self.record_of(request, object_id))
+
+    @action(
+        description="Change plan or seats",
+        icon="swap_horiz",
+        variant=ActionVariant.PRIMARY,
+        permissions=[MAY_CHANGE],
+    )
+    def change_terms(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self.ask(request, object_id, TERMS)
+
+    @action(description="Pause", icon="pause", permissions=[MAY_CHANGE])
+    def pause(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self.ask(request, object_id, PAUSE)
+
+    @action(description="Resume", icon="play_arrow", permissions=[MAY_CHANGE])
+    def resume(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self.ask(request, object_id, RESUME)
+
+    @action(description="Cancel", icon="cancel", permissions=[MAY_CHANGE])
+    def cancel_it(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self.ask(request, object_id, CANCEL)
+
+    @action(description="Reactivate", icon="undo", permissions=[MAY_CHANGE])
+    def reactivate(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self.ask(request, object_id, REACTIVATE)
+
+    @action(description="Drop the scheduled change", icon="event_busy", permissions=[MAY_CHANGE])
+    def drop_change(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self.ask(request, object_id, DROP)
+
+    @action(description="Time zone", icon="schedule", permissions=[MAY_CHANGE])
+    def move_time_zone(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self.ask(request, object_id, TIME_ZONE)

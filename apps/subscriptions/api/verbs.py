@@ -1,0 +1,125 @@
+"""What can be done to a subscription: what a request says, and which service it calls.
+
+A preview is asked with the same bodies, so that what was previewed can be sent again to be done.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.shortcuts import get_object_or_404
+from rest_framework import serializers
+
+from apps.catalog.models import PlanVersion
+from apps.catalog.selectors import published_version
+from apps.core.api.fields import InstantField, StrictSerializer
+from apps.core.errors import Invalid
+from apps.subscriptions.api.serializers import MAX_REASON, STOREFRONTS
+from apps.subscriptions.models import Subscription
+from apps.subscriptions.outline import with_phases
+from apps.subscriptions.selectors import version_for
+from apps.subscriptions.services import cancel, change_subscription, change_time_zone, pause
+from apps.subscriptions.services.subscribe import MAX_QUANTITY
+from apps.subscriptions.services.when import When
+
+Fields = dict[str, Any]
+
+
+class SubscriptionReasonInput(StrictSerializer):
+    reason = serializers.CharField(max_length=MAX_REASON, help_text="Kept in the audit log.")
+
+
+class SubscriptionResumeInput(SubscriptionReasonInput):
+    when = serializers.ChoiceField(
+        When.choices, help_text="It has no default: `period_end` is when what is paid ends."
+    )
+    at = InstantField(required=False, help_text="With `date`, and only with it. Not before what is billed.")
+
+
+class SubscriptionChangeInput(SubscriptionResumeInput):
+    plan = serializers.CharField(required=False, help_text="The plan's code; without it only seats change.")
+    version = serializers.IntegerField(
+        required=False,
+        min_value=1,
+        help_text="Default: what the price books offer. Without a plan: of the present plan.",
+    )
+    storefront = serializers.ChoiceField(STOREFRONTS, required=False)
+    region = serializers.CharField(
+        required=False, max_length=10, help_text="Default: the customer's country."
+    )
+    quantity = serializers.IntegerField(
+        required=False, min_value=1, max_value=MAX_QUANTITY, help_text="Seats; default: as they are."
+    )
+
+
+class SubscriptionPauseInput(SubscriptionResumeInput):
+    resume_at = InstantField(required=False, help_text="Default: until it is resumed.")
+
+
+class SubscriptionCancelInput(SubscriptionResumeInput):
+    unused = serializers.ChoiceField(
+        Subscription.Unused.choices, help_text="What becomes of fees that were billed for time after the end."
+    )
+
+
+class SubscriptionTimeZoneInput(SubscriptionReasonInput):
+    time_zone = serializers.CharField(max_length=64, help_text="An IANA name, like Europe/Berlin.")
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """`service(subscription=…, now=…, **arguments)` does it; the body becomes the arguments by `arguments`."""
+
+    name: str
+    body: type[StrictSerializer]
+    service: Callable[..., Subscription]
+    arguments: Callable[[Subscription, Fields], Fields] = lambda subscription, fields: fields
+
+    def given(self, subscription: Subscription, data: Any) -> Fields:
+        """Raises what a serializer raises, and `Missing` for a plan that is not on offer."""
+        found = self.body(data=data)
+        found.is_valid(raise_exception=True)
+        return self.arguments(subscription, dict(found.validated_data))
+
+
+def change_arguments(subscription: Subscription, fields: Fields) -> Fields:
+    chosen: Fields = {
+        name: fields.pop(name) for name in ("plan", "version", "storefront", "region") if name in fields
+    }
+    version = chosen_version(subscription, chosen)
+    return fields if version is None else {**fields, "plan_version": version}
+
+
+def chosen_version(subscription: Subscription, chosen: Fields) -> PlanVersion | None:
+    """The version that a request means; None when it names neither plan nor version."""
+    if "version" in chosen:
+        code = chosen.get("plan", subscription.plan_version.plan.code)
+        return published_version(plan_code=code, number=chosen["version"])
+    if "plan" not in chosen:
+        if chosen:
+            name = next(iter(chosen))
+            raise Invalid(
+                "field_not_allowed", f"Give {name} with a plan, to choose its version.", param=f"/{name}"
+            )
+        return None
+    return version_for(
+        customer=subscription.customer,
+        plan_code=chosen["plan"],
+        storefront=chosen.get("storefront", ""),
+        region=chosen.get("region", ""),
+    )
+
+
+CHANGE = Verb("change", SubscriptionChangeInput, change_subscription.change_subscription, change_arguments)
+DROP = Verb("drop_scheduled_change", SubscriptionReasonInput, change_subscription.drop_scheduled_change)
+PAUSE = Verb("pause", SubscriptionPauseInput, pause.pause)
+RESUME = Verb("resume", SubscriptionResumeInput, pause.resume)
+CANCEL = Verb("cancel", SubscriptionCancelInput, cancel.cancel)
+REACTIVATE = Verb("reactivate", SubscriptionReasonInput, cancel.reactivate)
+CHANGE_TIME_ZONE = Verb("change_time_zone", SubscriptionTimeZoneInput, change_time_zone.change_time_zone)
+
+
+def subscription_by_id(public_id: str) -> Subscription:
+    """With its phases. Raises `Http404`."""
+    found: Subscription = get_object_or_404(with_phases(Subscription.objects.all()), public_id=public_id)
+    return found
