@@ -59,9 +59,9 @@ def told(entries: QuerySet[AuditEntry]) -> dict[str, Any]:
 
 register_panel(
     "customers.customer",
-    Panel(50, "admin/audit/history.html", "audit.view_auditentry", of_customer),
+    Panel(50, "admin/audit/history.html", "audit.view_auditentry", of_customer, is_wide=True),
 )
 register_panel(
     "subscriptions.subscription",
-    Panel(40, "admin/audit/history.html", "audit.view_auditentry", of_subscription),
+    Panel(40, "admin/audit/history.html", "audit.view_auditentry", of_subscription, is_wide=True),
 )

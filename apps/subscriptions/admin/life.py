@@ -24,7 +24,8 @@ def life_of(request: HttpRequest, subscription: Subscription) -> dict[str, Any]:
         "phases": [phase_row(one, subscription, now) for one in reversed(phases)],
         "segments": [
             {
-                "weight": max((end_of(one, subscription, until) - one.starts_at) // MINUTE, 1),
+                # As text: a number would be written with separators.
+                "weight": str(max((end_of(one, subscription, until) - one.starts_at) // MINUTE, 1)),
                 "treatment": one.treatment,
                 "state": state_at(now, one),
                 "title": f"{one.plan_version}, {words_of(one)}",

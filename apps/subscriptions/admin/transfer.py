@@ -68,7 +68,9 @@ class SubscriptionResource(resources.Resource):
 
     def export(self, queryset: QuerySet[Subscription] | None = None, **kwargs: Any) -> Any:
         found = Subscription.objects.all() if queryset is None else queryset
-        return super().export(queryset=with_phases(found.order_by("id")), **kwargs)
+        # The page's own queryset brings its phases, and they may be asked for only once.
+        found = found.order_by("id").prefetch_related(None)
+        return super().export(queryset=with_phases(found), **kwargs)
 
     def export_resource(
         self, instance: Subscription, selected_fields: Any = None, **kwargs: Any
