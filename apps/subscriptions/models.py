@@ -49,6 +49,8 @@ class Subscription(PublicModel):
     started_at = models.DateTimeField()
     # When fees that are due at the start, or once, are billed; None when there are none (any more).
     opening_due_at = models.DateTimeField(null=True, editable=False)
+    # When the opening was billed, which happens once; never cleared, whatever becomes of the timeline afterwards.
+    opened_at = models.DateTimeField(null=True, editable=False)
     invoiced_until = models.DateTimeField(
         editable=False
     )  # exclusive; advanced only by close_period, never back

@@ -59,8 +59,8 @@ def open_all(subscriptions: Sequence[Subscription], timelines: Timelines, now: d
     ]
     drafts = store_drafts(compute_invoices(asked, as_of=now, timelines=timelines), now)
     opened = Subscription.objects.filter(
-        pk__in=[one.pk for one in subscriptions], opening_due_at__isnull=False
-    ).update(opening_due_at=None)
+        pk__in=[one.pk for one in subscriptions], opening_due_at__isnull=False, opened_at__isnull=True
+    ).update(opening_due_at=None, opened_at=now)
     assert opened == len(subscriptions), "an opening was billed while its row was locked"
     return drafts
 

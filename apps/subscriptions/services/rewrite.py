@@ -149,14 +149,12 @@ def refresh(subscription: Subscription, *, is_opening_billed: bool) -> Timeline:
 
 def has_opened(subscription: Subscription, timeline: Timeline) -> bool:
     """Whether the opening is billed, or was over without anything to bill."""
+    if subscription.opened_at is not None:
+        return True
     if subscription.opening_due_at is not None:
         return False
-    opens_at = timeline.opens_at
-    if opens_at is None:
-        return False
-    return opens_at < subscription.invoiced_until or has_opening_fees_of(
-        timeline.stage_at(opens_at).version_id
-    )
+    # What is before the cursor changes no more.
+    return timeline.opens_at is not None and timeline.opens_at < subscription.invoiced_until
 
 
 def has_opening_fees_of(version_id: int) -> bool:
