@@ -31,7 +31,8 @@ def cancel(
 
     `unused` says what becomes of fees that were paid for time after the end: credit, refund or nothing. Where shares
     are counted in days, the day of the cancellation is still used. Cancelling again replaces what was said before.
-    Raises `Invalid` invalid_unused; `Refused` subscription_ended, and what `instant_of` raises.
+    Raises `Invalid` invalid_unused; `Refused` subscription_ended, what `instant_of` raises, and for a later end than
+    before what `rewrite.refresh` raises.
     """
     if unused not in Subscription.Unused.values:
         raise Invalid(
@@ -41,7 +42,7 @@ def cancel(
         )
     subscription = rewrite.locked(subscription)
     refuse_ended(subscription)
-    was_opened = rewrite.has_opened(subscription, subscription.timeline())
+    former = subscription.timeline()
     subscription.ends_at = None
     ends_at = end_of(subscription, when=when, at=at, now=now)
     subscription.ends_at = ends_at
@@ -58,7 +59,7 @@ def cancel(
     if ends_at == subscription.invoiced_until:
         end_subscription(subscription)
     else:
-        rewrite.refresh(subscription, is_opening_billed=was_opened)
+        rewrite.refresh(subscription, before=former)
     return subscription
 
 
@@ -81,7 +82,11 @@ def end_of(subscription: Subscription, *, when: str, at: datetime | None, now: d
 
 @transaction.atomic
 def reactivate(*, subscription: Subscription, now: datetime, reason: str = "") -> Subscription:
-    """Take a cancellation back. Raises `Refused` not_canceled, end_took_effect, subscription_ended."""
+    """Take a cancellation back.
+
+    Raises `Refused` not_canceled, end_took_effect, subscription_ended; already_subscribed and meter_billed_elsewhere
+    when another subscription has taken its place.
+    """
     subscription = rewrite.locked(subscription)
     refuse_ended(subscription)
     if subscription.ends_at is None:
@@ -89,11 +94,11 @@ def reactivate(*, subscription: Subscription, now: datetime, reason: str = "") -
     if subscription.ends_at <= now:
         raise Refused("end_took_effect", f"{subscription} has ended; subscribe anew.")
     before = subscription.ends_at
-    was_opened = rewrite.has_opened(subscription, subscription.timeline())
+    former = subscription.timeline()
     subscription.ends_at = subscription.canceled_at = None
     subscription.unused = subscription.cancellation_reason = ""
     subscription.save(update_fields=["ends_at", "canceled_at", "unused", "cancellation_reason"])
-    rewrite.refresh(subscription, is_opening_billed=was_opened)
+    rewrite.refresh(subscription, before=former)
     record(
         action="subscription.reactivated",
         target=subscription,

@@ -25,7 +25,7 @@ def change_time_zone(
     """The open period ends at the boundary of the new zone that is nearest to its old end, and counts as whole.
 
     So does its fee period. Changes and an end that were to come at an old boundary come at the nearest new one.
-    Raises `Invalid` invalid_time_zone; `Refused` same_time_zone, subscription_ended.
+    Raises `Invalid` invalid_time_zone; `Refused` same_time_zone, subscription_ended, meter_billed_elsewhere.
     """
     try:
         validate_time_zone(time_zone)
@@ -37,7 +37,6 @@ def change_time_zone(
     if old == time_zone:
         raise Refused("same_time_zone", f"Its time zone is {old} already.", param="/time_zone")
     timeline = subscription.timeline()
-    was_opened = rewrite.has_opened(subscription, timeline)
     cursor = subscription.invoiced_until
     pieces = moved_pieces(subscription, timeline, ZoneInfo(old), ZoneInfo(time_zone))
     if subscription.ends_at is not None:
@@ -46,8 +45,7 @@ def change_time_zone(
     subscription.phases.filter(starts_at__lt=cursor, time_zone="").update(time_zone=old)
     subscription.time_zone = time_zone
     subscription.save(update_fields=["time_zone", "ends_at"])
-    rewrite.write(subscription, cursor, pieces)
-    rewrite.refresh(subscription, is_opening_billed=was_opened)
+    rewrite.write(subscription, cursor, pieces, before=timeline)
     record(
         action="subscription.time_zone_changed",
         target=subscription,

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from apps.catalog.models import PlanVersion, Price
 from apps.customers.models import Customer
 from apps.subscriptions.models import Subscription, SubscriptionPhase, intervals_of
+from apps.subscriptions.services.double_billing import refuse_double_billing
 from apps.subscriptions.timeline import Timeline
 
 MICROSECOND = timedelta(microseconds=1)
@@ -106,14 +107,16 @@ def reanchored(former: list[Piece], pieces: list[Piece]) -> list[Piece]:
     return found
 
 
-def write(subscription: Subscription, at: datetime, pieces: list[Piece]) -> Timeline:
+def write(
+    subscription: Subscription, at: datetime, pieces: list[Piece], *, before: Timeline | None = None
+) -> Timeline:
     """Replace what the timeline says from `at` on, and bring the open period and the opening in line with it.
 
-    Inside a transaction that holds the row. Never before the billing cursor: what is billed is billed.
+    Inside a transaction that holds the rows. Never before the billing cursor: what is billed is billed. `before` is
+    what it said, where the row is changed already.
     """
     assert at >= subscription.invoiced_until, "what is billed is billed"
-    before = subscription.timeline()
-    is_opening_billed = has_opened(subscription, before)
+    before = before or subscription.timeline()
     subscription.phases.filter(starts_at__gte=at).delete()
     subscription.phases.filter(starts_at__lt=at, ends_at__isnull=True).update(ends_at=at)
     subscription.phases.filter(starts_at__lt=at, ends_at__gt=at).update(ends_at=at)
@@ -128,22 +131,27 @@ def write(subscription: Subscription, at: datetime, pieces: list[Piece]) -> Time
             for piece in joined(pieces)
         ]
     )
-    return refresh(subscription, is_opening_billed=is_opening_billed)
+    return refresh(subscription, before=before)
 
 
-def refresh(subscription: Subscription, *, is_opening_billed: bool) -> Timeline:
-    """The open period, its version, and when the opening is due, as the timeline now says."""
+def refresh(subscription: Subscription, *, before: Timeline) -> Timeline:
+    """The open period, its version, and when the opening is due, as the timeline now says.
+
+    Raises `Refused` already_subscribed, meter_billed_elsewhere when it says more than `before` and another
+    subscription has that time.
+    """
     timeline = subscription.timeline()
     cursor = subscription.invoiced_until
     subscription.next_boundary_at = timeline.cycle_at(cursor).end
     # The latest version that counts in the open period.
     last = timeline.stage_at(subscription.next_boundary_at - MICROSECOND)
     subscription.plan_version_id = last.version_id
-    if not is_opening_billed:
+    if not has_opened(subscription, before):
         opens_at = timeline.opens_at
         is_due = opens_at is not None and has_opening_fees_of(timeline.stage_at(opens_at).version_id)
         subscription.opening_due_at = opens_at if is_due else None
     subscription.save(update_fields=["next_boundary_at", "plan_version", "opening_due_at"])
+    refuse_double_billing(subscription, before=before, after=timeline)
     return timeline
 
 
