@@ -6,7 +6,7 @@ for; it is one cycle or several. An era is a time without a change of schedule: 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
@@ -20,6 +20,7 @@ from apps.subscriptions.periods import (
 )
 
 BILLED, TRIAL_FEES, TRIAL_ALL, PAUSED = "billed", "trial_fees", "trial_all", "paused"
+MICROSECOND = timedelta(microseconds=1)
 CALENDAR, ANNIVERSARY, DAY_OF_MONTH = "calendar", "anniversary", "day_of_month"
 
 
@@ -62,7 +63,10 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Era:
-    """`since` is where fees of its first period begin; before `start` only when that was moved to another zone."""
+    """`since` is where fees of its first period begin; before `start` only when that was moved to another zone.
+
+    With `is_continued` the next era goes on with the fee period that is open at the end: only the zone is another.
+    """
 
     start: datetime
     end: datetime | None
@@ -70,6 +74,7 @@ class Era:
     fees: Schedule
     usage: Schedule
     moved: Moved
+    is_continued: bool = False
 
     def fee_span_start(self, fee_start: datetime) -> datetime:
         return max(fee_start, self.since)
@@ -95,9 +100,11 @@ class Timeline:
                 if eras:
                     assert former is not None
                     is_same = (former.basis.fees, former.basis.usage) == (stage.basis.fees, stage.basis.usage)
-                    if stage.basis.moved.fee_start is not None and is_same:
-                        since = eras[-1].fee_span_start(stage.basis.moved.fee_start)
-                    eras[-1] = replace(eras[-1], end=stage.start)
+                    fee_start = stage.basis.moved.fee_start
+                    is_continued = is_same and fee_start is not None
+                    if is_same and fee_start is not None:
+                        since = eras[-1].fee_span_start(fee_start)
+                    eras[-1] = replace(eras[-1], end=stage.start, is_continued=is_continued)
                 fees = self.schedule(stage.basis)
                 usage = replace(fees, interval=stage.basis.usage)
                 eras.append(Era(stage.start, None, since, fees, usage, stage.basis.moved))
@@ -154,7 +161,12 @@ class Timeline:
 
     def stops_at(self, end: datetime) -> bool:
         """Whether a cycle that ends there is the last one of its schedule, wherever its fee period would end."""
-        return end == self.ends_at or any(era.end == end for era in self.eras)
+        return end == self.ends_at or any(era.end == end and not era.is_continued for era in self.eras)
+
+    def last_cycle_before(self, start: datetime) -> Period | None:
+        """Of the schedule that stops where another one starts; None where none does."""
+        era = next((era for era in self.eras if era.end == start and not era.is_continued), None)
+        return None if era is None else self.cycle_at(start - MICROSECOND)
 
     @property
     def opens_at(self) -> datetime | None:

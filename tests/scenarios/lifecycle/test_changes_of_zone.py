@@ -1,0 +1,42 @@
+"""Another time zone while a long fee is running: the months before the change stay what they were."""
+
+import pytest
+
+from apps.invoices.models import Invoice
+from apps.invoices.services.close_periods import close_due_periods
+from apps.invoices.services.finalize_invoice import finalize_due_invoices
+from apps.invoices.services.void_invoice import reissue_invoice
+from apps.subscriptions.services.change_time_zone import change_time_zone
+from apps.tenants.models import Tenant
+from tests.scenarios.lifecycle.words import at, base, run, sell, start
+
+YEARLY = {"interval_count": 12, "usage_interval_unit": "month", "usage_interval_count": 1}
+
+
+@pytest.mark.parametrize("timing", ["advance", "arrears"])
+def test_a_draft_before_the_change_is_not_the_last_of_its_year(in_acme: Tenant, timing: str) -> None:
+    """1200 a year, once: with the opening, or with December. May (151 of 365 days: 496.44) is no end of anything."""
+    subscription = start(sell("pro", base("1200", timing), **YEARLY), at("2026-01-01"))
+    run(at("2026-05-01"))
+    close_due_periods(at("2026-06-01"))
+    may = Invoice.objects.get(kind="cycle", period_start=at("2026-05-01"))
+    assert may.status == Invoice.Status.DRAFT
+    change_time_zone(subscription=subscription, time_zone="America/New_York", now=at("2026-06-01 05:00"))
+    finalize_due_invoices(at("2026-06-02 12:00"))
+    may.refresh_from_db()
+    assert (may.status, may.total) == (Invoice.Status.OPEN, 0)
+    run(at("2027-01-01", "America/New_York"))
+    year = Invoice.objects.filter(period_start__lt=at("2026-12-01"))
+    assert sum(one.total for one in year) == (1200 if timing == "advance" else 0)
+    december = Invoice.objects.get(period_start=at("2026-12-01", "America/New_York"))
+    assert december.total == 1200
+
+
+def test_a_month_before_the_change_is_reissued_as_it_was(in_acme: Tenant) -> None:
+    subscription = start(sell("pro", base("1200"), **YEARLY), at("2026-01-01"))
+    run(at("2026-06-01"))
+    change_time_zone(subscription=subscription, time_zone="America/New_York", now=at("2026-06-10"))
+    may = Invoice.objects.get(period_start=at("2026-05-01"))
+    assert (
+        reissue_invoice(invoice=may, reason="a wrong address", now=at("2026-06-11")).total == may.total == 0
+    )
