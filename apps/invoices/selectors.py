@@ -17,6 +17,7 @@ from apps.subscriptions.periods import Period
 from apps.usage.models import ArchivedPartition
 
 USAGE_KINDS = (InvoiceLine.Kind.USAGE, InvoiceLine.Kind.ADJUSTMENT)
+FEE_KINDS = (InvoiceLine.Kind.FLAT, InvoiceLine.Kind.CREDIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,29 +100,38 @@ def usage_lines_of(subscription_ids: Collection[int]) -> dict[int, list[BilledUs
 
 @dataclass(frozen=True, slots=True)
 class FeeQuestion:
-    """Which fees at the start: those of a fee period that invoices before that of `cycle` billed."""
+    """Which fees: those of a fee period that invoices before that of `cycle` billed.
+
+    Where a new schedule cut the fee period off at `settled_from`, the invoices of that schedule may have settled it.
+    """
 
     subscription_id: int
     cycle: Period
     fee_period: Period
+    settled_from: datetime | None = None
 
     def takes(self, kind: str, invoice_start: datetime, line_start: datetime) -> bool:
-        """Later invoices do not count, so that a draft that is computed again after them says the same. A line
-        belongs to the fee period in which it begins.
+        """Later invoices of the same schedule do not count, so that a draft that is computed again after them says
+        the same. A line belongs to the fee period in which it begins.
         """
+        if not self.fee_period.start <= line_start < self.fee_period.end:
+            return False
         before = self.cycle.start if kind == Invoice.Kind.CYCLE else self.cycle.end
-        return invoice_start < before and self.fee_period.start <= line_start < self.fee_period.end
+        if invoice_start < before:
+            return True
+        return self.settled_from is not None and line_start < self.settled_from <= invoice_start
 
 
-def billed_fees_of(asked: Sequence[FeeQuestion]) -> list[dict[int, Decimal]]:
+def billed_fees_of(asked: Sequence[FeeQuestion]) -> dict[FeeQuestion, dict[int, Decimal]]:
     """For each, amounts by price. Lines on drafts count: they will be issued. One statement."""
-    found: list[dict[int, Decimal]] = [{} for _ in asked]
+    found: dict[FeeQuestion, dict[int, Decimal]] = {one: {} for one in asked}
     if not asked:
         return found
     lines = (
         InvoiceLine.objects.filter(
             invoice__subscription_id__in={one.subscription_id for one in asked},
-            price__billing_timing=Price.Timing.ADVANCE,
+            kind__in=FEE_KINDS,
+            price__billing_timing__in=[Price.Timing.ADVANCE, Price.Timing.ARREARS],
             period_start__gte=min(one.fee_period.start for one in asked),
             period_start__lt=max(one.fee_period.end for one in asked),
         )
@@ -139,7 +149,7 @@ def billed_fees_of(asked: Sequence[FeeQuestion]) -> list[dict[int, Decimal]]:
     by_subscription: dict[int, list[Any]] = {}
     for subscription_id, *line in lines:
         by_subscription.setdefault(subscription_id, []).append(line)
-    for amounts, one in zip(found, asked, strict=True):
+    for one, amounts in found.items():
         for kind, invoice_start, line_start, price_id, amount in by_subscription.get(one.subscription_id, []):
             if one.takes(kind, invoice_start, line_start):
                 amounts[price_id] = amounts.get(price_id, Decimal(0)) + amount

@@ -15,6 +15,7 @@ from apps.catalog.models import Price
 from apps.invoices.models import Invoice
 from apps.invoices.selectors import (
     BilledUsage,
+    FeeQuestion,
     UnpricedKnown,
     billed_fees_of,
     unpriced_key,
@@ -22,6 +23,7 @@ from apps.invoices.selectors import (
 )
 from apps.invoices.services import fee_lines, usage_lines
 from apps.invoices.services.cycles import Asked, Cycle, cut_cycles, opening_segment, unshortened
+from apps.invoices.services.fee_lines import advance_lines, arrears_lines
 from apps.invoices.services.lines import (
     ComputedLine,
     Segment,
@@ -39,6 +41,7 @@ from apps.subscriptions.timeline import Timeline
 
 Timing = Price.Timing
 Prices = Mapping[int, list[Price]]
+BilledFees = Mapping[FeeQuestion, Mapping[int, Decimal]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +100,9 @@ def compute_cycles(cycles: Sequence[Cycle], prices: Prices, as_of: datetime) -> 
     if not cycles:
         return []
     shared = usage_lines.share_out([one.sharing for one in cycles], prices=prices, as_of=as_of)
-    fees = billed_fees_of([one.fee_question for one in cycles])
+    fees = billed_fees_of([question for one in cycles for question in one.fee_questions])
     known = {price.pk: price for rows in prices.values() for price in rows}
-    known |= prices_by_id({price_id for amounts in fees for price_id in amounts} - set(known))
+    known |= prices_by_id({price_id for amounts in fees.values() for price_id in amounts} - set(known))
     late = [parts[len(cycle.segments) :] for cycle, parts in zip(cycles, shared, strict=True)]
     unpriced_known = unpriced_known_of(
         {
@@ -109,10 +112,8 @@ def compute_cycles(cycles: Sequence[Cycle], prices: Prices, as_of: datetime) -> 
         }
     )
     return [
-        assembled(
-            cycle, parts, billed_fees=amounts, prices=prices, known=known, unpriced_known=unpriced_known
-        )
-        for cycle, parts, amounts in zip(cycles, shared, fees, strict=True)
+        assembled(cycle, parts, billed_fees=fees, prices=prices, known=known, unpriced_known=unpriced_known)
+        for cycle, parts in zip(cycles, shared, strict=True)
     ]
 
 
@@ -120,7 +121,7 @@ def assembled(
     cycle: Cycle,
     shared: list[Shared],
     *,
-    billed_fees: dict[int, Decimal],
+    billed_fees: BilledFees,
     prices: Prices,
     known: Mapping[int, Price],
     unpriced_known: Mapping[int, UnpricedKnown],
@@ -128,17 +129,14 @@ def assembled(
     """The lines of one cycle in their order. No question is asked any more."""
     period, currency = cycle.period, cycle.currency
     own, late = shared[: len(cycle.segments)], shared[len(cycle.segments) :]
-    fees = fee_lines.arrears_lines(cycle.fee_segments, prices, currency) if cycle.is_last else []
-    lines = [line for segment, line in fees if segment.period.end <= period.start]
+    billed = billed_fees[cycle.fee_question]
+    fees = arrears_lines(cycle.fee_segments, prices, billed, known, currency) if cycle.is_last else []
+    lines = former_lines(cycle, prices, billed_fees, known)
+    lines += [line for segment, line in fees if segment.period.end <= period.start]
     for one in own:
         lines += segment_lines(one, prices, fees, currency)
-    lines += fee_lines.advance_lines(
-        segments=unshortened(cycle.fee_segments, cycle.timeline, period, cycle.span),
-        prices=prices,
-        billed=billed_fees,
-        billed_prices=known,
-        currency=currency,
-    )
+    due = unshortened(cycle.fee_segments, cycle.timeline, period, cycle.span)
+    lines += advance_lines(due, prices, billed, known, currency)
     if cycle.following is not None:
         lines += fee_lines.upfront_lines(cycle.following, prices[cycle.following.version_id], currency)
     lines += adjustments(late, cycle.billed, currency)
@@ -147,6 +145,17 @@ def assembled(
         unpriced_known.get(cycle.asked.subscription.pk, {}), [row for one in late for row in one.unpriced]
     )
     return ComputedInvoice(cycle.asked.subscription, period, currency, lines, unpriced)
+
+
+def former_lines(
+    cycle: Cycle, prices: Prices, billed_fees: BilledFees, known: Mapping[int, Price]
+) -> list[ComputedLine]:
+    """What the fees of a schedule that was cut off where the cycle starts still lack, or give back."""
+    question = cycle.former_question
+    if question is None:
+        return []
+    asked = cycle.former, prices, billed_fees[question], known, cycle.currency
+    return [*(line for _, line in arrears_lines(*asked)), *advance_lines(*asked)]
 
 
 def late_unpriced(known: UnpricedKnown, rows: list[Unpriced]) -> list[Unpriced]:

@@ -33,6 +33,7 @@ class Cycle:
     segments: list[Segment]
     fee_segments: list[Segment]
     following: Segment | None
+    former: list[Segment]
     billed: list[BilledUsage]
     late: list[Segment]
 
@@ -46,7 +47,7 @@ class Cycle:
 
     @property
     def version_ids(self) -> set[int]:
-        known = [*self.segments, *self.late, *self.fee_segments]
+        known = [*self.segments, *self.late, *self.fee_segments, *self.former]
         return {one.version_id for one in (known if self.following is None else [*known, self.following])}
 
     @property
@@ -56,7 +57,22 @@ class Cycle:
 
     @property
     def fee_question(self) -> FeeQuestion:
-        return FeeQuestion(self.asked.subscription.pk, self.period, Period(self.span.start, self.full.end))
+        end = self.period.end
+        is_cut = end != self.timeline.ends_at and self.timeline.stops_at(end) and end < self.span.end
+        fee_period = Period(self.span.start, self.full.end)
+        return FeeQuestion(self.asked.subscription.pk, self.period, fee_period, end if is_cut else None)
+
+    @property
+    def former_question(self) -> FeeQuestion | None:
+        if not self.former:
+            return None
+        fee_period = Period(self.former[0].period.start, self.period.start)
+        return FeeQuestion(self.asked.subscription.pk, self.period, fee_period)
+
+    @property
+    def fee_questions(self) -> list[FeeQuestion]:
+        former = self.former_question
+        return [self.fee_question] if former is None else [self.fee_question, former]
 
     @property
     def sharing(self) -> Sharing:
@@ -85,6 +101,7 @@ def cut_cycle(asked: Asked, timeline: Timeline, billed: list[BilledUsage]) -> Cy
         segments=[Segment.of(stage, full) for stage in timeline.usage_stages(period)],
         fee_segments=[Segment.of(stage, full) for stage in timeline.fee_stages(period)],
         following=upfront_segment(timeline, period.end),
+        former=former_segments(timeline, period.start),
         billed=billed,
         late=late_segments(billed, timeline),
     )
@@ -99,6 +116,19 @@ def upfront_segment(timeline: Timeline, end: datetime) -> Segment | None:
         return None
     stage = replace(timeline.stage_at(end), start=span.start, end=span.end)
     return Segment.of(stage, timeline.fee_period_at(end))
+
+
+def former_segments(timeline: Timeline, start: datetime) -> list[Segment]:
+    """The fee period that a new schedule cuts off where a cycle starts; none where it ends there by itself.
+
+    A new schedule may begin exactly where the cycles before it are billed already, as if theirs went on. Then
+    nobody but the first cycle after them can settle what their fees still lack, or give back what is unused.
+    """
+    last = timeline.last_cycle_before(start)
+    if last is None or timeline.fee_span_at(last.start).end == start:
+        return []
+    full = timeline.fee_period_at(last.start)
+    return [Segment.of(stage, full) for stage in timeline.fee_stages(last)]
 
 
 def unshortened(segments: list[Segment], timeline: Timeline, period: Period, span: Period) -> list[Segment]:

@@ -51,18 +51,17 @@ def upfront_lines(segment: Segment, prices: list[Price], currency: str) -> list[
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What one fee at the start asks for a part of its period."""
+    """What one fee asks for a part of its period."""
 
     period: Period
     charge: Charge
 
 
 def advance_lines(
-    *,
     segments: list[Segment],
     prices: Mapping[int, list[Price]],
     billed: Mapping[int, Decimal],
-    billed_prices: Mapping[int, Price],
+    known: Mapping[int, Price],
     currency: str,
 ) -> list[ComputedLine]:
     """What fees at the start still lack for one fee period, or what is to be given back of them.
@@ -71,20 +70,37 @@ def advance_lines(
     when the period began may be another version's fee, or more time than it counted. The difference is a line.
     It never gives back more than was billed, because what is due is never less than nothing.
     """
-    due: dict[int, list[Due]] = {}
+    lines = lacking_lines(segments, prices, billed, known, currency, timing=Timing.ADVANCE)
+    return [line for _, line in lines]
+
+
+def lacking_lines(
+    segments: list[Segment],
+    prices: Mapping[int, list[Price]],
+    billed: Mapping[int, Decimal],
+    known: Mapping[int, Price],
+    currency: str,
+    *,
+    timing: str,
+) -> list[tuple[Segment, ComputedLine]]:
+    """What is due of the fees of one timing, less what is billed of them; each with the segment that it ends."""
+    due: dict[int, list[Segment]] = {}
     found: dict[int, Price] = {}
     for segment in segments:
-        for price in prices[segment.version_id]:
-            if price.billing_timing == Timing.ADVANCE and segment.has_fees:
+        for price in prices[segment.version_id] if segment.has_fees else []:
+            if price.billing_timing == timing and not price.is_metered:
                 found[price.pk] = price
-                due.setdefault(price.pk, []).append(Due(segment.period, rate_fee(price, segment, currency)))
-    lines: list[ComputedLine] = []
+                due.setdefault(price.pk, []).append(segment)
+    lines: list[tuple[Segment, ComputedLine]] = []
     for price_id, parts in due.items():
-        lines += difference(found[price_id], parts, billed.get(price_id))
+        asked = [Due(one.period, rate_fee(found[price_id], one, currency)) for one in parts]
+        difference_lines = difference(found[price_id], asked, billed.get(price_id))
+        # A part each, or one line for all of them, which stands with the last.
+        lines += zip(parts[-len(difference_lines) :], difference_lines, strict=False)
     whole = Period(segments[0].period.start, segments[-1].period.end)
     for price_id, amount in billed.items():
-        if price_id not in due and amount:
-            lines += [settling_line(billed_prices[price_id], whole, [], amount)]
+        if price_id not in due and amount and known[price_id].billing_timing == timing:
+            lines.append((segments[-1], settling_line(known[price_id], whole, [], amount)))
     return lines
 
 
@@ -101,9 +117,10 @@ def difference(price: Price, parts: list[Due], billed: Decimal | None) -> list[C
 def settling_line(price: Price, period: Period, due: list[Charge], billed: Decimal) -> ComputedLine:
     """A fee or a credit: what is due less what is billed already."""
     amount = exact_sum([*(one.amount for one in due), -billed])
+    text = "billed at the start" if price.billing_timing == Timing.ADVANCE else "billed before"
     steps = (
         *(step for one in due for step in one.steps),
-        Step(StepKind.ALREADY_BILLED, "billed at the start", amount=-billed),
+        Step(StepKind.ALREADY_BILLED, text, amount=-billed),
     )
     kind, name = (Kind.FLAT, price.name) if amount > 0 else (Kind.CREDIT, f"{price.name}: unused part")
     unrounded = exact_sum([*(one.unrounded_amount for one in due), -billed])
@@ -111,13 +128,12 @@ def settling_line(price: Price, period: Period, due: list[Charge], billed: Decim
 
 
 def arrears_lines(
-    segments: list[Segment], prices: Mapping[int, list[Price]], currency: str
+    segments: list[Segment],
+    prices: Mapping[int, list[Price]],
+    billed: Mapping[int, Decimal],
+    known: Mapping[int, Price],
+    currency: str,
 ) -> list[tuple[Segment, ComputedLine]]:
-    """Fees at the end, for each part of a fee period that is over."""
-    return [
-        (segment, arrears_line(price, segment, currency))
-        for segment in segments
-        if segment.has_fees
-        for price in prices[segment.version_id]
-        if price.billing_timing == Timing.ARREARS and not price.is_metered
-    ]
+    """Fees at the end, for each part of a fee period that is over; less what an earlier invoice took for its end."""
+    lines = lacking_lines(segments, prices, billed, known, currency, timing=Timing.ARREARS)
+    return sorted(lines, key=lambda one: one[0].period.start)
