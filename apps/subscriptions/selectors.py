@@ -1,9 +1,8 @@
 """Reads of subscriptions."""
 
 from collections.abc import Iterable
-from datetime import datetime
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from apps.catalog.models import PlanVersion
 from apps.catalog.selectors import Buyer, offered_version
@@ -46,22 +45,6 @@ def version_for(*, customer: Customer, plan_code: str, storefront: str = "", reg
         if Subscription.objects.filter(customer=customer).exists():
             raise
         return offered_version(plan_code=plan_code, buyer=Buyer(storefront, place))
-
-
-def meters_billed_since(
-    *, customer: Customer, since: datetime, other_than: Subscription | None = None
-) -> set[int]:
-    """The meters that running subscriptions of a customer bill at `since` or later, by any phase of theirs."""
-    phases = SubscriptionPhase.objects.filter(
-        Q(ends_at__isnull=True) | Q(ends_at__gt=since),
-        Q(subscription__ends_at__isnull=True) | Q(subscription__ends_at__gt=since),
-        subscription__customer=customer,
-        subscription__status=Subscription.Status.ACTIVE,
-    )
-    if other_than is not None:
-        phases = phases.exclude(subscription=other_than)
-    meter_ids = phases.values_list("plan_version__prices__meter_id", flat=True)
-    return {meter_id for meter_id in meter_ids if meter_id is not None}
 
 
 def timelines_of(subscriptions: Iterable[Subscription]) -> dict[int, Timeline]:

@@ -14,7 +14,7 @@ from apps.subscriptions.services.change_time_zone import change_time_zone
 from apps.subscriptions.services.subscribe import subscribe
 from apps.tenants.models import Tenant
 from tests.harness.factories import make_meter
-from tests.scenarios.lifecycle.words import at, base, calls, fresh, sell, start
+from tests.scenarios.lifecycle.words import at, base, calls, fresh, run, sell, start
 
 NOW = at("2026-01-12")
 
@@ -95,3 +95,38 @@ def test_an_end_that_moves_with_the_time_zone(a: Subscription) -> None:
     # East of it February begins earlier: A ends before B begins.
     change_time_zone(subscription=fresh(a), time_zone="Europe/Berlin", now=NOW)
     assert fresh(a).ends_at == at("2026-01-31 23:00")
+
+
+def test_backdated_over_one_that_has_ended(a: Subscription) -> None:
+    """A billed a call of 5 January and ended on the 15th; who begins on the 1st would bill that call again."""
+    cancel(subscription=a, when="date", at=at("2026-01-15"), unused="nothing", now=at("2026-01-10"))
+    run(at("2026-01-16"))
+    assert fresh(a).status == Subscription.Status.ENDED
+    b = sell("b", calls("2"))
+    for version, code in ((b, "meter_billed_elsewhere"), (a.plan_version, "already_subscribed")):
+        with pytest.raises(Refused) as refused:
+            subscribe(
+                customer=a.customer, plan_version=version, started_at=at("2026-01-14 23:59"),
+                now=at("2026-01-20"),
+            )  # fmt: skip
+        assert refused.value.code == code
+    subscribe(customer=a.customer, plan_version=b, started_at=at("2026-01-15"), now=at("2026-01-20"))
+
+
+def test_changed_to_the_meter_of_one_that_has_ended(a: Subscription) -> None:
+    """A billed calls until 15 January. One with a flat fee from the 1st may bill calls from the 15th, not before."""
+    cancel(subscription=a, when="date", at=at("2026-01-15"), unused="nothing", now=at("2026-01-10"))
+    run(at("2026-01-16"))
+    other = subscribe(
+        customer=a.customer, plan_version=sell("f", base("5")), started_at=at("2026-01-01"),
+        now=at("2026-01-20"),
+    )  # fmt: skip
+    b = sell("b", calls("2"))
+    with pytest.raises(Refused) as refused:
+        change_subscription(
+            subscription=other, plan_version=b, when="date", at=at("2026-01-14"), now=at("2026-01-20")
+        )
+    assert refused.value.code == "meter_billed_elsewhere"
+    change_subscription(
+        subscription=fresh(other), plan_version=b, when="date", at=at("2026-01-15"), now=at("2026-01-20")
+    )

@@ -9,10 +9,8 @@ from django.db.models import Exists, OuterRef, QuerySet
 from apps.audit.services.record import record
 from apps.catalog.models import PlanVersion
 from apps.catalog.services.versions import Existing
-from apps.core.errors import Refused
 from apps.customers.models import Customer
 from apps.subscriptions.models import Subscription, SubscriptionPhase
-from apps.subscriptions.selectors import meters_billed_since
 from apps.subscriptions.services import rewrite
 from apps.subscriptions.services.rewrite import Piece
 from apps.subscriptions.timeline import Timeline
@@ -92,8 +90,6 @@ def switch(
 
     Where the version's interval is another one, a period begins at `at`, and the schedule with it.
     """
-    if version is not None:
-        refuse_double_billing(subscription, version, at)
 
     def change(piece: Piece) -> Piece:
         return replace(
@@ -107,13 +103,3 @@ def switch(
     if version is not None:
         pieces = rewrite.reanchored(former, pieces)
     return rewrite.write(subscription, at, pieces)
-
-
-def refuse_double_billing(subscription: Subscription, version: PlanVersion, starts_at: datetime) -> None:
-    metered = set(version.prices.filter(meter__isnull=False).values_list("meter_id", flat=True))
-    others = meters_billed_since(customer=subscription.customer, since=starts_at, other_than=subscription)
-    if metered & others:
-        raise Refused(
-            "meter_billed_elsewhere",
-            f"Another subscription of {subscription.customer} bills a meter of {version}; usage would be billed twice.",
-        )

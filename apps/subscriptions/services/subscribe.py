@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.db import models, transaction
-from django.db.models import Q
 
 from apps.audit.services.record import record
 from apps.catalog.models import PlanVersion, Price
@@ -13,7 +12,7 @@ from apps.core.errors import Invalid, Refused
 from apps.customers.models import Customer
 from apps.subscriptions.models import NegotiatedVersion, Subscription, SubscriptionPhase
 from apps.subscriptions.periods import local_midnight
-from apps.subscriptions.selectors import meters_billed_since
+from apps.subscriptions.services.double_billing import refuse_double_billing
 
 # Each month since the start becomes an invoice at once; a slip of the keyboard must not make a thousand.
 MAX_BACKDATING = timedelta(days=5 * 366)
@@ -59,7 +58,6 @@ def subscribe(
     customer = Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
     refuse_unoffered(customer, plan_version)
     fix_currency(customer, plan_version)
-    refuse_double_billing(customer, plan_version, started_at)
     subscription = Subscription(
         customer=customer,
         plan_version=plan_version,
@@ -76,6 +74,7 @@ def subscribe(
         subscription.unused = Subscription.Unused.NOTHING
         subscription.cancellation_reason = "The trial ends."
     timeline = subscription.timeline(phases)
+    refuse_double_billing(subscription, before=None, after=timeline, param="/plan")
     subscription.next_boundary_at = timeline.cycle_at(started_at).end
     subscription.opening_due_at = timeline.opens_at if has_opening_fees(plan_version) else None
     subscription.save()
@@ -174,26 +173,6 @@ def fix_currency(customer: Customer, plan_version: PlanVersion) -> None:
         )
     customer.currency = plan_version.currency
     customer.save(update_fields=["currency"])
-
-
-def refuse_double_billing(customer: Customer, plan_version: PlanVersion, started_at: datetime) -> None:
-    """Two subscriptions to one plan, or to one meter, would bill the same usage twice."""
-    running = Subscription.objects.filter(
-        Q(ends_at__isnull=True) | Q(ends_at__gt=started_at),
-        customer=customer,
-        status=Subscription.Status.ACTIVE,
-    )
-    if running.filter(plan_version__plan_id=plan_version.plan_id).exists():
-        raise Refused(
-            "already_subscribed", f"{customer} is on the plan {plan_version.plan} already.", param="/plan"
-        )
-    metered = set(plan_version.prices.filter(meter__isnull=False).values_list("meter_id", flat=True))
-    if metered & meters_billed_since(customer=customer, since=started_at):
-        raise Refused(
-            "meter_billed_elsewhere",
-            f"Another subscription of {customer} bills a meter of {plan_version}; usage would be billed twice.",
-            param="/plan",
-        )
 
 
 def has_opening_fees(plan_version: PlanVersion) -> bool:
