@@ -1,10 +1,16 @@
-"""Locks that outlive a transaction, for work that is many of them."""
+"""Locks that outlive a transaction, for work that is many of them; and what is told of locks that crossed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
 from django.db import connection
+from psycopg.errors import DeadlockDetected
+
+
+def is_deadlock(error: Exception) -> bool:
+    """Whether two transactions waited for each other and this one had to give way; again it will find its way."""
+    return isinstance(error.__cause__, DeadlockDetected)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from psycopg.errors import QueryCanceled
 
 from apps.audit.services.record import record
 from apps.core.errors import Refused
+from apps.core.locks import is_deadlock
 from apps.invoices.due import due_to_close, due_to_open, parked_subscriptions
 from apps.invoices.models import BillingRun, Invoice
 from apps.invoices.services.billing_runs import finish_run, note_billed, note_parked, start_run
@@ -31,6 +32,8 @@ log = logging.getLogger(__name__)
 # Large enough that what a batch costs by itself is little beside its subscriptions, small enough that a run tells
 # every second how far it is, and that a failure does not undo much.
 BATCH = 200
+# Of one subscription in a deadlock, before the run gives up until the next beat.
+TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +148,10 @@ def bill_next(work: Work, due: QuerySet[Subscription], now: datetime, run: Billi
             bill_claimed(work, claimed, now, run)
     except Exception as error:
         # Whatever one of them trips over, the others go on.
-        if not claimed or is_passing(error):
+        if not claimed or (is_passing(error) and not is_deadlock(error)):
             raise
         log.info("%s subscriptions are tried one by one: %s", len(claimed), error)
-        return sum(bill_or_park(work, due.filter(pk=one.pk), now, run) for one in claimed)
+        return sum(bill_alone(work, due.filter(pk=one.pk), now, run) for one in claimed)
     return len(claimed)
 
 
@@ -164,6 +167,17 @@ def is_passing(error: Exception) -> bool:
 def bill_claimed(work: Work, claimed: list[Subscription], now: datetime, run: BillingRun) -> None:
     invoices = work.bill(claimed, now=now)
     note_billed(run, billed=len(claimed), invoices=invoices)
+
+
+def bill_alone(work: Work, due: QuerySet[Subscription], now: datetime, run: BillingRun) -> int:
+    """Again when it stood in somebody's way: who gave way once finds the way free."""
+    for _ in range(TRIES - 1):
+        try:
+            return bill_or_park(work, due, now, run)
+        except OperationalError as error:
+            if not is_deadlock(error):
+                raise
+    return bill_or_park(work, due, now, run)
 
 
 def bill_or_park(work: Work, due: QuerySet[Subscription], now: datetime, run: BillingRun) -> int:

@@ -4,10 +4,11 @@ import logging
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from django.db import DataError, connection, transaction
+from django.db import DataError, OperationalError, connection, transaction
 
 from apps.audit.services.record import record
 from apps.core.errors import Refused
+from apps.core.locks import is_deadlock
 from apps.invoices.models import BillingSettings, Invoice, LegalEntity, ParkReason
 from apps.invoices.parties import Parties, parties_of
 from apps.invoices.selectors import billing_settings
@@ -34,6 +35,12 @@ def finalize_due_invoices(now: datetime) -> int:
         except (RatingError, DataError):
             # The others go on; this one stays a draft and is tried again at the next run.
             log.exception("invoice %s can't be finalized", invoice.public_id)
+            continue
+        except OperationalError as error:
+            # Two stood in each other's way, and this one gave way: its turn is the next run.
+            if not is_deadlock(error):
+                raise
+            log.warning("invoice %s is left for the next run: %s", invoice.public_id, error)
             continue
         finalized += 1
     return finalized

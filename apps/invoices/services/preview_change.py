@@ -15,6 +15,7 @@ from apps.invoices.services.draft_lines import write_lines
 from apps.rating import exact_sum
 from apps.subscriptions.models import Subscription
 from apps.subscriptions.periods import Period
+from apps.subscriptions.services.rewrite import locked
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +44,33 @@ def preview(
 
     No audit entry, no job after commit and no moved cursor is left. Raises what the verb raises.
     """
-    before: list[ComputedInvoice] = []
-    after: list[ComputedInvoice] = []
-    try:
-        with transaction.atomic():
-            before = following(subscription, now)
-            raise _Undone
-    except _Undone:
-        pass
-    try:
-        with transaction.atomic():
-            after = following(verb(subscription=subscription, now=now, **arguments), now)
-            raise _Undone
-    except _Undone:
-        pass
+    with transaction.atomic():
+        hold_all(subscription)
+        before = undone(lambda: following(subscription, now))
+        after = undone(lambda: following(verb(subscription=subscription, now=now, **arguments), now))
     return Preview(before, after)
+
+
+def hold_all(subscription: Subscription) -> None:
+    """The rows that the verb and the drafts need, before any is written, in the order of all who change them.
+
+    Customer and subscription as the verbs, then the drafts as the finalizer: the other way around a preview and a
+    finalizer would wait for each other, and one of them would fail.
+    """
+    locked(subscription)
+    found = drafts().filter(subscription=subscription).order_by("period_end", "id")
+    list(found.select_for_update().values_list("pk", flat=True))
+
+
+def undone(look: Callable[[], list[ComputedInvoice]]) -> list[ComputedInvoice]:
+    """What it finds in a savepoint that is rolled back."""
+    found: list[ComputedInvoice] = []
+    try:
+        with transaction.atomic():
+            found = look()
+            raise _Undone
+    except _Undone:
+        return found
 
 
 def following(subscription: Subscription, now: datetime) -> list[ComputedInvoice]:
