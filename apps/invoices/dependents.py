@@ -36,8 +36,29 @@ def resting_on(invoice: Invoice) -> list[Invoice]:
 
 
 def in_the_way_of(draft: Invoice) -> list[Invoice]:
-    """Issued invoices that took the fees which a draft charges ahead for not charged, and charged them themselves."""
-    return list(issued_beside(draft).filter(Exists(fees_ahead(draft))))
+    """Issued invoices that took fees at the start on a draft for not charged, or not given back, and did it themselves.
+
+    - Fees ahead: the invoice of the period that they are for.
+    - What settles its own fee period: invoices of later cycles in it that were issued while this one was void.
+    """
+    others = issued_beside(draft)
+    return list(others.filter(Exists(fees_ahead(draft)) | settled_since(draft)))
+
+
+def settled_since(draft: Invoice) -> Q:
+    """Whoever is issued for a later cycle of a fee period brings it to what is due, whatever others had left of it."""
+    void = draft.reissue_of
+    own = draft.lines.filter(
+        price__billing_timing=Price.Timing.ADVANCE, period_start__lt=draft.period_end
+    ).exclude(amount=0)
+    if void is None or draft.kind != Invoice.Kind.CYCLE or not own.exists():
+        return Q(pk__in=[])
+    return Q(
+        kind=Invoice.Kind.CYCLE,
+        period_start__gte=draft.period_end,
+        period_start__lt=draft.subscription.timeline().renewal_at(draft.period_start),
+        finalized_at__gte=void.status_changed_at,
+    )
 
 
 def fees_ahead(invoice: Invoice) -> QuerySet[InvoiceLine]:
