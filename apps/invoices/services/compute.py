@@ -37,7 +37,7 @@ from apps.rating import Step, StepKind, exact_sum
 from apps.subscriptions.models import Subscription
 from apps.subscriptions.periods import Period
 from apps.subscriptions.selectors import timelines_of
-from apps.subscriptions.timeline import Timeline
+from apps.subscriptions.timeline import MICROSECOND, Timeline
 
 Timing = Price.Timing
 Prices = Mapping[int, list[Price]]
@@ -191,7 +191,9 @@ def segment_lines(
 ) -> list[ComputedLine]:
     """Usage of a segment and the fees that end in it, in the plan's order."""
     segment = shared.segment
-    taken = {one.price.pk: one for one in shared.taken}
+    # Cancelled where it is billed already, a subscription ends a moment later: a cycle without a minimum to be asked.
+    is_moment = segment.period.end - segment.period.start <= MICROSECOND
+    taken = {one.price.pk: one for one in shared.taken if one.event_count or not is_moment}
     ending: dict[int, list[ComputedLine]] = {}
     for fee, line in fees:
         if segment.period.start < fee.period.end <= segment.period.end:

@@ -4,13 +4,16 @@ from decimal import Decimal
 
 import pytest
 
+from apps.catalog.services.plans import NewPrice
 from apps.invoices.models import Invoice
 from apps.invoices.services.close_periods import close_due_periods
 from apps.invoices.services.finalize_invoice import finalize_due_invoices, finalize_invoice
 from apps.invoices.services.void_invoice import reissue_invoice, void_invoice
 from apps.subscriptions.models import Subscription
+from apps.subscriptions.services.cancel import cancel
 from apps.subscriptions.services.change_subscription import change_subscription
 from apps.tenants.models import Tenant
+from tests.harness.factories import make_meter
 from tests.scenarios.lifecycle.words import at, base, lines, run, sell, start
 
 YEARLY = {"interval_count": 12, "usage_interval_unit": "month", "usage_interval_count": 1}
@@ -89,3 +92,25 @@ def test_reissued_afterwards_the_sum_stays(in_acme: Tenant, timing: str) -> None
         draft = reissue_invoice(invoice=one, reason="a wrong address", now=at(f"2026-07-0{5 + number}"))
         finalize_invoice(invoice=draft, now=at(f"2026-07-0{5 + number} 12:00"))
     assert billed() == before
+
+
+@pytest.mark.parametrize("fee", ["0", "30"])
+def test_cancelled_there_no_minimum_is_asked_for_a_moment(in_acme: Tenant, fee: str) -> None:
+    """April costs the minimum of 50. May has begun by nothing: what was paid of it comes back, and that is all."""
+    make_meter("calls", aggregation="count", unit="call")
+    usage = NewPrice(
+        code="calls", name="Calls", model="per_unit", meter="calls", unit_amount="1",
+        more={"minimum_amount": "50"},
+    )  # fmt: skip
+    subscription = start(sell("a", usage, base(fee, "advance")), at("2026-04-01"))
+    run(at("2026-05-01"))
+    cancel(
+        subscription=subscription,
+        when="date",
+        at=at("2026-05-01"),
+        unused="credit",
+        now=at("2026-05-01 01:00"),
+    )
+    run(at("2026-05-02"))
+    assert lines() == ([("credit", "Base: unused part", "-30.00")] if fee == "30" else [])
+    assert billed() == 50 + Decimal(fee)
