@@ -9,10 +9,10 @@ from apps.audit.services.record import record
 from apps.catalog.models import PlanVersion
 from apps.core.errors import Invalid, Refused
 from apps.subscriptions.models import Subscription
-from apps.subscriptions.periods import local_midnight
+from apps.subscriptions.periods import Period, local_midnight
 from apps.subscriptions.services import rewrite
 from apps.subscriptions.services.end_subscription import end_subscription
-from apps.subscriptions.services.when import When, instant_of, refuse_ended
+from apps.subscriptions.services.when import instant_of, refuse_ended
 
 MICROSECOND = timedelta(microseconds=1)
 
@@ -65,19 +65,22 @@ def cancel(
 
 def end_of(subscription: Subscription, *, when: str, at: datetime | None, now: datetime) -> datetime:
     timeline = subscription.timeline()
-    proration = subscription.plan_version.proration
-    instant = instant_of(
-        subscription, timeline, when=when, at=at, now=now, proration=proration, is_snapped=False
-    )
-    if when != When.PERIOD_END and proration == PlanVersion.Proration.DAY:
-        zone = ZoneInfo(subscription.time_zone)
-        midnight = local_midnight(instant, zone)
-        instant = midnight if midnight == instant else local_midnight(instant, zone, days=1)
+    instant = instant_of(subscription, timeline, when=when, at=at, now=now, is_snapped=False)
+    if timeline.stage_at(instant).proration == PlanVersion.Proration.DAY:
+        instant = end_of_day(subscription, timeline.cycle_at(instant), instant)
     cursor = subscription.invoiced_until
     is_begun = cursor > subscription.started_at or now > subscription.started_at
     # What is paid of the period that begins at the cursor comes back on an invoice of its own; a period has to have
     # a length for that. A subscription that never began has none.
     return max(instant, cursor + MICROSECOND) if is_begun else max(instant, cursor)
+
+
+def end_of_day(subscription: Subscription, cycle: Period, instant: datetime) -> datetime:
+    """The local midnight after it; but where a cycle ends before, the day is used up until there and no further."""
+    zone = ZoneInfo(subscription.time_zone)
+    if instant in (cycle.start, local_midnight(instant, zone)):
+        return instant
+    return min(local_midnight(instant, zone, days=1), cycle.end)
 
 
 @transaction.atomic

@@ -40,10 +40,10 @@ def change_subscription(
     subscription = rewrite.locked(subscription)
     refuse_ended(subscription)
     before = subscription.timeline()
-    version = plan_version or subscription.plan_version
     if plan_version is not None:
         refuse_version(subscription, plan_version)
-    starts_at = instant_of(subscription, before, when=when, at=at, now=now, proration=version.proration)
+    proration = "" if plan_version is None else plan_version.proration
+    starts_at = instant_of(subscription, before, when=when, at=at, now=now, proration=proration)
     after = switch(subscription, at=starts_at, version=plan_version, quantity=quantity)
     if after == before:
         raise Refused("no_change", "That is what counts already.")

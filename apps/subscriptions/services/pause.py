@@ -32,9 +32,7 @@ def pause(
     subscription = rewrite.locked(subscription)
     refuse_ended(subscription)
     timeline = subscription.timeline()
-    starts_at = instant_of(
-        subscription, timeline, when=when, at=at, now=now, proration=subscription.plan_version.proration
-    )
+    starts_at = instant_of(subscription, timeline, when=when, at=at, now=now)
     if timeline.stage_at(starts_at).treatment == Treatment.PAUSED:
         raise Refused("already_paused", "The subscription is paused then already.", param="/at")
     if resume_at is not None and resume_at <= starts_at:
@@ -72,9 +70,7 @@ def resume(
     subscription = rewrite.locked(subscription)
     refuse_ended(subscription)
     timeline = subscription.timeline()
-    starts_at = instant_of(
-        subscription, timeline, when=when, at=at, now=now, proration=subscription.plan_version.proration
-    )
+    starts_at = instant_of(subscription, timeline, when=when, at=at, now=now)
     if timeline.stage_at(starts_at).treatment != Treatment.PAUSED:
         raise Refused("not_paused", "The subscription is not paused then.", param="/at")
     pieces = [

@@ -25,10 +25,11 @@ def instant_of(
     when: str,
     at: datetime | None,
     now: datetime,
-    proration: str,
+    proration: str = "",
     is_snapped: bool = True,
 ) -> datetime:
-    """The instant (UTC). Where shares are counted in days a change counts from the local midnight before it.
+    """The instant (UTC). Where shares are counted in days, by what counts until then or by the `proration` that
+    counts from then on, a change counts from the local midnight before it. Never at or after the end.
 
     Raises `Invalid` invalid_when, missing_field, field_not_allowed; `Refused` already_billed, ends_before.
     """
@@ -41,22 +42,35 @@ def instant_of(
     if when != When.DATE and at is not None:
         raise Invalid("field_not_allowed", "A time is given only with “date”.", param="/at")
     if when == When.PERIOD_END:
-        return timeline.renewal_at(max(now, cursor))
-    instant = now if at is None else at
-    if instant < cursor and when == When.DATE:
-        raise Refused(
-            "already_billed", f"It is billed until {cursor.isoformat()}; choose a later time.", param="/at"
-        )
-    if is_snapped and proration == PlanVersion.Proration.DAY:
-        instant = local_midnight(instant, ZoneInfo(subscription.time_zone))
-    instant = max(instant, cursor)
+        instant = timeline.renewal_at(max(now, cursor))
+    else:
+        instant = now if at is None else at
+        if instant < cursor and when == When.DATE:
+            raise Refused(
+                "already_billed",
+                f"It is billed until {cursor.isoformat()}; choose a later time.",
+                param="/at",
+            )
+        if is_snapped:
+            instant = counted_from(subscription, timeline, instant, proration)
+        instant = max(instant, cursor)
     if subscription.ends_at is not None and instant >= subscription.ends_at:
         raise Refused(
             "ends_before",
-            f"The subscription ends at {subscription.ends_at.isoformat()}; reactivate it first.",
-            param="/at",
+            f"The subscription ends at {subscription.ends_at.isoformat()} already; "
+            "reactivate it first, or choose an earlier time.",
+            param="/at" if when == When.DATE else "/when",
         )
     return instant
+
+
+def counted_from(
+    subscription: Subscription, timeline: Timeline, instant: datetime, proration: str
+) -> datetime:
+    """The local midnight before a change when either side counts in days: else a part of the day was nobody's."""
+    if PlanVersion.Proration.DAY not in (proration, timeline.stage_at(instant).proration):
+        return instant
+    return local_midnight(instant, ZoneInfo(subscription.time_zone))
 
 
 def refuse_ended(subscription: Subscription) -> None:
