@@ -13,6 +13,7 @@ from apps.customers.models import Customer
 from apps.subscriptions.models import Subscription, SubscriptionPhase
 from apps.subscriptions.services import rewrite
 from apps.subscriptions.services.rewrite import Piece
+from apps.subscriptions.services.when import counted_from
 from apps.subscriptions.timeline import Timeline
 
 
@@ -24,7 +25,10 @@ def move_subscribers(version: PlanVersion, existing: str, now: datetime) -> int:
     locked = Subscription.objects.filter(pk__in=candidates).select_for_update().order_by("pk")
     concerned = list(replaced_by(version).filter(pk__in=[one.pk for one in locked]).order_by("pk"))
     for subscription in concerned:
-        starts_at = now if existing == Existing.NOW else next_renewal(subscription, now)
+        if existing == Existing.NOW:
+            starts_at = counted_from(subscription, subscription.timeline(), now, version.proration)
+        else:
+            starts_at = next_renewal(subscription, now)
         move_to_version(
             subscription=subscription, version=version, starts_at=max(starts_at, subscription.started_at)
         )

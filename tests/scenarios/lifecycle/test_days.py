@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from apps.catalog.services import plans, versions
 from apps.core.errors import Refused
 from apps.invoices.models import Invoice
 from apps.subscriptions.services.cancel import cancel
@@ -11,7 +12,8 @@ from apps.subscriptions.services.change_subscription import change_subscription
 from apps.subscriptions.services.pause import pause
 from apps.tenants.models import Tenant
 from tests.harness.evidence import nothing_changes_in
-from tests.scenarios.lifecycle.words import at, base, bills, fresh, lines, run, sell, start
+from tests.harness.factories import an_event, make_meter, report
+from tests.scenarios.lifecycle.words import at, base, bills, calls, fresh, lines, run, sell, start
 
 
 @pytest.mark.parametrize("unused", ["credit", "nothing"])
@@ -61,6 +63,21 @@ def test_what_counts_at_the_instant_says_how_days_are_counted(in_acme: Tenant) -
     pause(subscription=fresh(subscription), when="now", now=at("2026-04-10 12:00"))
     run(at("2026-05-01"))
     assert lines() == [("flat", "Base", "9.00")]
+
+
+def test_moved_by_a_publication_the_day_is_the_new_version_s(in_acme: Tenant) -> None:
+    """On the 15th at 14:00: 14 days of 30 and 16 of 60 a month; a call of that morning costs 2."""
+    make_meter("calls", aggregation="count", unit="call")
+    version = sell("a", base("30"), calls("1"), proration="day")
+    start(version, at("2026-04-01"))
+    draft = plans.draft_version(
+        plan=version.plan, currency="USD", prices=[base("60"), calls("2")], proration="day"
+    )
+    versions.publish_version(version=draft, now=at("2026-04-15 14:00"), existing="now")
+    report(an_event("e", timestamp="2026-04-15T09:00:00Z", properties={}), now=at("2026-04-16"))
+    run(at("2026-05-01"))
+    amounts = [(kind, amount) for kind, _, amount in lines()]
+    assert sorted(amounts) == [("flat", "14.00"), ("flat", "32.00"), ("usage", "0.00"), ("usage", "2.00")]
 
 
 @pytest.mark.parametrize(
