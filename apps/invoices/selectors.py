@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +16,7 @@ from apps.rating import exact_sum
 from apps.subscriptions.periods import Period
 from apps.usage.models import ArchivedPartition
 
+FOREVER = datetime.max.replace(tzinfo=UTC)
 USAGE_KINDS = (InvoiceLine.Kind.USAGE, InvoiceLine.Kind.ADJUSTMENT)
 FEE_KINDS = (InvoiceLine.Kind.FLAT, InvoiceLine.Kind.CREDIT)
 
@@ -103,17 +104,26 @@ class FeeQuestion:
     """Which fees: those of a fee period that invoices before that of `cycle` billed.
 
     Where a new schedule cut the fee period off at `settled_from`, the invoices of that schedule may have settled it.
+    `is_final`: the subscription ended with the cycle, and an opening for time after it comes back.
     """
 
     subscription_id: int
     cycle: Period
     fee_period: Period
     settled_from: datetime | None = None
+    is_final: bool = False
 
-    def takes(self, kind: str, invoice_start: datetime, line_start: datetime) -> bool:
+    @property
+    def until(self) -> datetime:
+        return FOREVER if self.is_final else self.fee_period.end
+
+    def takes(self, kind: str, status: str, invoice_start: datetime, line_start: datetime) -> bool:
         """Later invoices of the same schedule do not count, so that a draft that is computed again after them says
         the same. A line belongs to the fee period in which it begins.
         """
+        if self.is_final and kind == Invoice.Kind.OPENING and invoice_start >= self.cycle.end:
+            # As a draft it will bill nothing.
+            return status != Invoice.Status.DRAFT
         if not self.fee_period.start <= line_start < self.fee_period.end:
             return False
         before = self.cycle.start if kind == Invoice.Kind.CYCLE else self.cycle.end
@@ -133,13 +143,14 @@ def billed_fees_of(asked: Sequence[FeeQuestion]) -> dict[FeeQuestion, dict[int, 
             kind__in=FEE_KINDS,
             price__billing_timing__in=[Price.Timing.ADVANCE, Price.Timing.ARREARS],
             period_start__gte=min(one.fee_period.start for one in asked),
-            period_start__lt=max(one.fee_period.end for one in asked),
+            period_start__lt=max(one.until for one in asked),
         )
         .exclude(invoice__status=Invoice.Status.VOID)
         .order_by("invoice_id", "position")
         .values_list(
             "invoice__subscription_id",
             "invoice__kind",
+            "invoice__status",
             "invoice__period_start",
             "period_start",
             "price_id",
@@ -150,8 +161,8 @@ def billed_fees_of(asked: Sequence[FeeQuestion]) -> dict[FeeQuestion, dict[int, 
     for subscription_id, *line in lines:
         by_subscription.setdefault(subscription_id, []).append(line)
     for one, amounts in found.items():
-        for kind, invoice_start, line_start, price_id, amount in by_subscription.get(one.subscription_id, []):
-            if one.takes(kind, invoice_start, line_start):
+        for *line, price_id, amount in by_subscription.get(one.subscription_id, []):
+            if one.takes(*line):
                 amounts[price_id] = amounts.get(price_id, Decimal(0)) + amount
     return found
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from apps.invoices.models import Invoice
 from apps.invoices.selectors import BilledUsage, FeeQuestion, billed_usage_of
-from apps.invoices.services.lines import Segment
+from apps.invoices.services.lines import Segment, Treatment
 from apps.invoices.services.taken import Sharing
 from apps.subscriptions.models import Subscription
 from apps.subscriptions.periods import Period
@@ -60,7 +60,10 @@ class Cycle:
         end = self.period.end
         is_cut = end != self.timeline.ends_at and self.timeline.stops_at(end) and end < self.span.end
         fee_period = Period(self.span.start, self.full.end)
-        return FeeQuestion(self.asked.subscription.pk, self.period, fee_period, end if is_cut else None)
+        is_final = end == self.timeline.ends_at and not self.timeline.is_unused_paid
+        return FeeQuestion(
+            self.asked.subscription.pk, self.period, fee_period, end if is_cut else None, is_final
+        )
 
     @property
     def former_question(self) -> FeeQuestion | None:
@@ -151,6 +154,10 @@ def late_segments(billed: list[BilledUsage], timeline: Timeline) -> list[Segment
 
 
 def opening_segment(timeline: Timeline, period: Period) -> Segment:
+    if timeline.ends_at is not None and timeline.ends_at <= period.start:
+        # It ended before it opened: nothing is asked for.
+        version_id = timeline.stages[-1].version_id
+        return Segment(version_id, period, period, treatment=Treatment.PAUSED)
     # A change within the first cycle is known: the opening asks for what counts first, the cycle for the rest.
     cycle = Period(period.start, timeline.cycle_at(period.start).end)
     stage = next(one for one in timeline.fee_stages(cycle) if one.end is not None and one.end > period.start)
