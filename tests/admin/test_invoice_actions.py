@@ -121,4 +121,4 @@ def test_pages_have_a_budget(olga: Staff, business: Business, queries_of) -> Non
     assert queries_of(page("invoices.invoice", "change", business.draft.pk)) <= 21
     assert queries_of(f"/admin/invoices/invoice/{business.open_invoice.pk}/lines/1/") <= 22
     park(business)
-    assert queries_of("/admin/invoices/invoice/parked/") <= 11
+    assert queries_of("/admin/invoices/invoice/parked/") <= 12

@@ -1,4 +1,4 @@
-"""The queue of parked drafts: why, since when, how much, and what to do about each."""
+"""The queue of parked drafts: why, since when, how much; and late usage that no invoice will bill."""
 
 from typing import Any
 
@@ -9,9 +9,11 @@ from django.urls import URLPattern, path
 
 from apps.core import clock
 from apps.core.admin.base import FactAdmin
-from apps.core.admin.display import age_text, period_text
+from apps.core.admin.display import age_text, instant_text, period_text
+from apps.core.money import money_display
 from apps.invoices.admin.invoice_actions import MAY_FINALIZE
 from apps.invoices.models import Invoice
+from apps.invoices.services.late_after_end import LateAfterEnd, late_after_end
 from apps.invoices.waiting import parked
 
 SHOWN = 200
@@ -39,6 +41,7 @@ class ParkedPage(FactAdmin):
             "has_more": len(found) > SHOWN,
             "shown": SHOWN,
             "may_release": request.user.has_perm(MAY_FINALIZE),
+            "late": [late_row_of(one) for one in late_after_end(now=now)],
         }
         return TemplateResponse(request, "admin/invoices/invoice/parked.html", context)
 
@@ -50,4 +53,16 @@ def row_of(invoice: Invoice, now: Any) -> dict[str, Any]:
         "period": period_text(invoice.period_start, invoice.period_end, invoice.customer.time_zone),
         "age": age_text(invoice.parked_at, now),
         "reasons": [reason for reason in invoice.park_reasons.all() if reason.released_at is None],
+    }
+
+
+def late_row_of(one: LateAfterEnd) -> dict[str, Any]:
+    subscription = one.subscription
+    return {
+        "customer": subscription.customer,
+        "subscription": subscription.public_id,
+        "plan": str(subscription.plan_version),
+        "ended": instant_text(subscription.ends_at),
+        "events": f"{one.event_count:,}",
+        "amount": money_display(one.amount, subscription.plan_version.currency),
     }
