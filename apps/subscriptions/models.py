@@ -144,6 +144,8 @@ class SubscriptionPhase(models.Model):
     ends_at = models.DateTimeField(null=True)  # exclusive
     quantity = models.PositiveIntegerField("seats", default=1)
     treatment = models.CharField(max_length=10, choices=Treatment.choices, default=Treatment.BILLED)
+    # While paused: what the pause stands in for, and what comes back with a resumption.
+    resumes_as = models.CharField(max_length=10, choices=Treatment.choices, blank=True, default="")
     # Whose local time anchors the schedule; None: the subscription's start.
     anchored_at = models.DateTimeField(null=True)
     # Empty: the subscription's zone.

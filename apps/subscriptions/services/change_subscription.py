@@ -92,7 +92,7 @@ def drop_scheduled_change(*, subscription: Subscription, now: datetime, reason: 
     pieces = rewrite.pieces_from(subscription, at)
     first = pieces[0]
     kept = [
-        replace(first, starts_at=one.starts_at, ends_at=one.ends_at, treatment=one.treatment)
+        replace(one, plan_version=first.plan_version, quantity=first.quantity, **rewrite.schedule_of(first))
         for one in pieces
     ]
     if rewrite.joined(kept) == rewrite.joined(pieces):

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
+from itertools import takewhile
 
 from django.db import transaction
 
@@ -39,7 +40,9 @@ def pause(
         raise Invalid("invalid_resume_at", "It resumes after it is paused.", param="/resume_at")
 
     def paused(piece: Piece) -> Piece:
-        return replace(piece, treatment=Treatment.PAUSED)
+        if piece.treatment == Treatment.PAUSED:
+            return piece
+        return replace(piece, treatment=Treatment.PAUSED, resumes_as=piece.treatment)
 
     pieces = rewrite.pieces_from(subscription, starts_at)
     if resume_at is None:
@@ -66,17 +69,19 @@ def pause(
 def resume(
     *, subscription: Subscription, when: str, now: datetime, at: datetime | None = None, reason: str = ""
 ) -> Subscription:
-    """Bill again from an instant on. Raises `Refused` not_paused, subscription_ended, and what `instant_of` raises."""
+    """End the pause at an instant: what counted before it counts again, be it a trial. Pauses after it stay.
+
+    Raises `Refused` not_paused, subscription_ended, and what `instant_of` raises.
+    """
     subscription = rewrite.locked(subscription)
     refuse_ended(subscription)
     timeline = subscription.timeline()
     starts_at = instant_of(subscription, timeline, when=when, at=at, now=now)
     if timeline.stage_at(starts_at).treatment != Treatment.PAUSED:
         raise Refused("not_paused", "The subscription is not paused then.", param="/at")
-    pieces = [
-        replace(piece, treatment=Treatment.BILLED) if piece.treatment == Treatment.PAUSED else piece
-        for piece in rewrite.pieces_from(subscription, starts_at)
-    ]
+    pieces = rewrite.pieces_from(subscription, starts_at)
+    paused = list(takewhile(lambda piece: piece.treatment == Treatment.PAUSED, pieces))
+    pieces = [*map(resumed, paused), *pieces[len(paused) :]]
     rewrite.write(subscription, starts_at, pieces)
     record(
         action="subscription.resumed",
@@ -85,3 +90,7 @@ def resume(
         changes={"starts_at": starts_at.isoformat()},
     )
     return subscription
+
+
+def resumed(piece: Piece) -> Piece:
+    return replace(piece, treatment=piece.resumes_as or Treatment.BILLED, resumes_as="")

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from apps.catalog.models import PlanVersion, Price
 from apps.customers.models import Customer
@@ -22,6 +23,7 @@ class Piece:
     plan_version: PlanVersion
     quantity: int
     treatment: str
+    resumes_as: str = ""
     anchored_at: datetime | None = None
     time_zone: str = ""
     moved_cycle_ends_at: datetime | None = None
@@ -46,7 +48,7 @@ class Piece:
 SCHEDULE = (
     "anchored_at", "time_zone", "moved_cycle_ends_at", "moved_fees_start_at", "moved_fees_end_at",
 )  # fmt: skip
-FIELDS = ("plan_version", "quantity", "treatment", *SCHEDULE)
+FIELDS = ("plan_version", "quantity", "treatment", "resumes_as", *SCHEDULE)
 
 
 def locked(subscription: Subscription) -> Subscription:
@@ -92,6 +94,10 @@ def joined(pieces: list[Piece]) -> list[Piece]:
     return found
 
 
+def schedule_of(piece: Piece) -> dict[str, Any]:
+    return {name: getattr(piece, name) for name in SCHEDULE}
+
+
 def reanchored(former: list[Piece], pieces: list[Piece]) -> list[Piece]:
     """Where the interval changes a new schedule begins; what follows with the same interval belongs to it."""
     found: list[Piece] = []
@@ -102,7 +108,7 @@ def reanchored(former: list[Piece], pieces: list[Piece]) -> list[Piece]:
         elif intervals_of(before.plan_version) != intervals_of(piece.plan_version):
             before = piece.anchored(piece.starts_at)
         else:
-            before = replace(piece, **{name: getattr(before, name) for name in SCHEDULE})
+            before = replace(piece, **schedule_of(before))
         found.append(before)
     return found
 
