@@ -102,7 +102,7 @@ def cut_cycle(asked: Asked, timeline: Timeline, billed: list[BilledUsage]) -> Cy
         span=timeline.fee_span_at(period.start),
         full=full,
         segments=[Segment.of(stage, full) for stage in timeline.usage_stages(period)],
-        fee_segments=[Segment.of(stage, full) for stage in timeline.fee_stages(period)],
+        fee_segments=fee_segments(timeline, period),
         following=upfront_segment(timeline, period.end),
         former=former_segments(timeline, period.start),
         billed=billed,
@@ -130,8 +130,14 @@ def former_segments(timeline: Timeline, start: datetime) -> list[Segment]:
     last = timeline.last_cycle_before(start)
     if last is None or timeline.fee_span_at(last.start).end == start:
         return []
-    full = timeline.fee_period_at(last.start)
-    return [Segment.of(stage, full) for stage in timeline.fee_stages(last)]
+    return fee_segments(timeline, last)
+
+
+def fee_segments(timeline: Timeline, cycle: Period) -> list[Segment]:
+    """All counted in the zone of the cycle: days add up to those of the whole only where each lies in one zone."""
+    full = timeline.fee_period_at(cycle.start)
+    zone = timeline.stage_at(cycle.start).basis.time_zone
+    return [replace(Segment.of(stage, full), time_zone=zone) for stage in timeline.fee_stages(cycle)]
 
 
 def unshortened(segments: list[Segment], timeline: Timeline, period: Period, span: Period) -> list[Segment]:

@@ -6,9 +6,10 @@ from apps.invoices.models import Invoice
 from apps.invoices.services.close_periods import close_due_periods
 from apps.invoices.services.finalize_invoice import finalize_due_invoices
 from apps.invoices.services.void_invoice import reissue_invoice
+from apps.subscriptions.services.change_subscription import change_subscription
 from apps.subscriptions.services.change_time_zone import change_time_zone
 from apps.tenants.models import Tenant
-from tests.scenarios.lifecycle.words import at, base, run, sell, start
+from tests.scenarios.lifecycle.words import at, base, fresh, lines, run, sell, start
 
 YEARLY = {"interval_count": 12, "usage_interval_unit": "month", "usage_interval_count": 1}
 
@@ -40,3 +41,23 @@ def test_a_month_before_the_change_is_reissued_as_it_was(in_acme: Tenant) -> Non
     assert (
         reissue_invoice(invoice=may, reason="a wrong address", now=at("2026-06-11")).total == may.total == 0
     )
+
+
+def test_days_of_a_year_add_up_over_the_change(in_acme: Tenant) -> None:
+    """100 a day for 365 days, whichever plan has them and in whichever zone: 59 days, 214 and 92."""
+    here, there = "America/New_York", "Europe/Berlin"
+    first, second = (sell(code, base("36500"), **YEARLY, proration="day") for code in ("a", "b"))
+    subscription = start(first, at("2026-01-01", here), zone=here)
+    run(at("2026-03-01", here))
+    change_subscription(
+        subscription=subscription, plan_version=second, when="now", now=at("2026-03-01 12:00", here)
+    )
+    run(at("2026-07-01 12:00"))
+    change_time_zone(subscription=fresh(subscription), time_zone=there, now=at("2026-07-01 13:00"))
+    change_subscription(
+        subscription=fresh(subscription), plan_version=first, when="date", at=at("2026-10-01 12:00", there),
+        now=at("2026-07-02"),
+    )  # fmt: skip
+    run(at("2027-01-02"))
+    december = Invoice.objects.get(period_end=at("2027-01-01", there))
+    assert [amount for _, _, amount in lines(december)] == ["5900.00", "21400.00", "9200.00"]
