@@ -15,7 +15,7 @@ from apps.subscriptions.services.change_time_zone import change_time_zone
 from apps.subscriptions.services.pause import pause
 from apps.tenants.models import Tenant
 from tests.harness.evidence import nothing_changes_in
-from tests.scenarios.lifecycle.words import at, base, run, sell, start
+from tests.scenarios.lifecycle.words import DAY, NO_TIME, at, base, run, sell, start
 
 NOW = at("2026-02-11")
 VERBS: list[tuple[Callable[..., Subscription], dict[str, Any]]] = [
@@ -43,12 +43,16 @@ def test_what_is_previewed_is_billed(
         "dear": sell("dear", base("56", "advance")),
         "yearly": sell("yearly", base("365", "advance"), interval_count=12),
     }
-    run(at("2026-02-01"))
+    run(at("2026-01-01"))
+    run(at("2026-02-01"), grace=NO_TIME if is_draft else DAY)
     given = {name: value for name, value in arguments.items() if name != "plan"}
     if "plan" in arguments:
         given["plan_version"] = offers[arguments["plan"]]
     if is_draft:
-        Invoice.objects.filter(kind="cycle", status="draft").update(finalize_due_at=at("2026-02-12"))
+        # Its grace period is a long one: it is still a draft when something changes.
+        assert Invoice.objects.filter(kind="cycle", status="draft").update(
+            finalize_due_at=at("2026-02-11 12:00")
+        )
     with nothing_changes_in("acme"):
         seen = preview(verb, subscription=subscription, now=NOW, **given)
     assert seen.difference == sum(one.total for one in seen.after) - sum(one.total for one in seen.before)

@@ -14,6 +14,7 @@ from apps.subscriptions.models import Subscription
 from apps.subscriptions.services.subscribe import subscribe
 from tests.harness.factories import make_customer
 
+DAY, NO_TIME = timedelta(days=1), timedelta(0)
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
@@ -48,11 +49,11 @@ def start(version: PlanVersion, started: datetime, *, zone: str = "UTC", **more:
     )
 
 
-def run(now: datetime) -> None:
-    """What beat does: open, close, finalize; a day later the drafts of today are invoices."""
+def run(now: datetime, *, grace: timedelta = DAY) -> None:
+    """What beat does: open, close, finalize. A day later the drafts of today are invoices; without grace they wait."""
     open_due_subscriptions(now)
     close_due_periods(now)
-    finalize_due_invoices(now + timedelta(days=1))
+    finalize_due_invoices(now + grace)
 
 
 def bills() -> list[tuple[str, str, str]]:
