@@ -21,11 +21,11 @@ from apps.subscriptions.services.pause import pause, resume
 from apps.tenants.models import Tenant
 from tests.harness.evidence import nothing_changes_in, rolled_back
 from tests.harness.factories import an_event, make_meter, report
-from tests.scenarios.lifecycle.words import at, base, calls, run, sell, start
+from tests.scenarios.lifecycle.words import NO_TIME, at, base, calls, fresh, run, sell, start
 
 START = at("2026-01-01")
 YEAR = timedelta(days=365)
-EXAMPLES = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+EXAMPLES = settings(max_examples=16, deadline=None, suppress_health_check=list(HealthCheck))
 STEP = st.tuples(
     st.integers(1, 90),
     st.sampled_from(
@@ -34,6 +34,9 @@ STEP = st.tuples(
             "plan",
             "plan_later",
             "quarterly",
+            "plan_at_cursor",
+            "quarterly_at_cursor",
+            "cancel_at_cursor",
             "drop",
             "pause",
             "resume",
@@ -53,6 +56,7 @@ def microseconds(start: datetime, end: datetime) -> int:
 
 def act(subscription: Subscription, plans: list[PlanVersion], verb: str, number: int, now: datetime) -> None:
     common: dict[str, Any] = {"subscription": subscription, "now": now}
+    at_cursor: dict[str, Any] = {"when": "date", "at": fresh(subscription).invoiced_until}
     ways = {
         "seats": lambda: change_subscription(**common, quantity=number, when="now"),
         "plan": lambda: change_subscription(**common, plan_version=plans[number % 2], when="now"),
@@ -60,6 +64,9 @@ def act(subscription: Subscription, plans: list[PlanVersion], verb: str, number:
             **common, plan_version=plans[number % 2], quantity=number, when="period_end"
         ),
         "quarterly": lambda: change_subscription(**common, plan_version=plans[2], when="now"),
+        "plan_at_cursor": lambda: change_subscription(**common, **at_cursor, plan_version=plans[number % 2]),
+        "quarterly_at_cursor": lambda: change_subscription(**common, **at_cursor, plan_version=plans[2]),
+        "cancel_at_cursor": lambda: cancel(**common, **at_cursor, unused="credit"),
         "drop": lambda: drop_scheduled_change(**common),
         "pause": lambda: pause(**common, when="now", resume_at=now + timedelta(days=7 * number)),
         "resume": lambda: resume(**common, when="now"),
@@ -73,12 +80,12 @@ def act(subscription: Subscription, plans: list[PlanVersion], verb: str, number:
         ways[verb]()
 
 
-def sold(timing: str) -> list[PlanVersion]:
+def sold(timing: str, proration: str) -> list[PlanVersion]:
     return [
-        sell("a", base("31.99", timing, is_per_seat=True), calls("1")),
-        sell("b", base("100", timing), calls("2")),
+        sell("a", base("31.99", timing, is_per_seat=True), calls("1"), proration=proration),
+        sell("b", base("100", timing), calls("2"), proration=proration),
         sell("q", base("300.01", timing), calls("3"), interval_count=3, usage_interval_unit="month",
-             usage_interval_count=1),
+             usage_interval_count=1, proration=proration),
     ]  # fmt: skip
 
 
@@ -91,7 +98,7 @@ def lived(
     now = START
     for days, verb, number in life:
         now += timedelta(days=days, hours=number)
-        run(now)
+        run(now, grace=NO_TIME)
         act(subscription, plans, verb, number, now)
     run(START + 2 * YEAR)
     subscription.refresh_from_db()
@@ -102,14 +109,15 @@ def lived(
 @given(
     life=LIVES,
     timing=st.sampled_from(["advance", "arrears"]),
+    proration=st.sampled_from(["second", "day"]),
     anchor=st.sampled_from(["calendar", "anniversary"]),
 )
 def test_whatever_happens_time_is_tiled_and_billed_once(
-    in_acme: Tenant, life: list[tuple[int, str, int]], timing: str, anchor: str
+    in_acme: Tenant, life: list[tuple[int, str, int]], timing: str, proration: str, anchor: str
 ) -> None:
     with rolled_back():
         make_meter("calls", aggregation="count", unit="call")
-        plans = sold(timing)
+        plans = sold(timing, proration)
         times = [START + timedelta(days=day, hours=day) for day in range(0, 400, 9)]
         subscription = lived(plans, life, anchor, times)
         cycles = list(Invoice.objects.filter(kind="cycle").order_by("period_start"))
