@@ -80,7 +80,7 @@ def act(subscription: Subscription, plans: list[PlanVersion], verb: str, number:
         ways[verb]()
 
 
-def sold(timing: str, proration: str) -> list[PlanVersion]:
+def sold(timing: str, proration: str = "second") -> list[PlanVersion]:
     return [
         sell("a", base("31.99", timing, is_per_seat=True), calls("1"), proration=proration),
         sell("b", base("100", timing), calls("2"), proration=proration),
