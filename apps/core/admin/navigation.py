@@ -17,7 +17,7 @@ TENANT: list[tuple[str, list[Item]]] = [
             ("Customers", "groups", "customers.customer", ""),
             ("Subscriptions", "autorenew", "subscriptions.subscription", ""),
             ("Invoices", "receipt_long", "invoices.invoice", "drafts"),
-            ("Billing runs", "published_with_changes", "invoices.billingrun", ""),
+            ("Billing runs", "event_repeat", "invoices.billingrun", ""),
             ("Parked subscriptions", "report", "invoices.parkedsubscription", ""),
         ],
     ),
