@@ -127,4 +127,4 @@ def test_a_life_costs_what_its_parts_cost(
         found = InvoiceLine.objects.filter(period_start__lt=END).values_list("amount", flat=True)
         # Each line is rounded, and each part of a line that settles several.
         tolerance = Decimal("0.02") * (len(found) + len(acts))
-        assert abs(sum(found, Decimal(0)) - Decimal(float(life.cost()))) <= tolerance
+        assert abs(Fraction(sum(found, Decimal(0))) - life.cost()) <= Fraction(tolerance)
