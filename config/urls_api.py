@@ -31,7 +31,20 @@ from apps.invoices.api.actions import (
     InvoiceVoid,
 )
 from apps.invoices.api.backfill_preview import BackfillPreview
+from apps.invoices.api.billing_runs import BillingRunDetail, BillingRunList
+from apps.invoices.api.late_usage import LateUsage
+from apps.invoices.api.legal_entities import (
+    InvoiceTerms,
+    LegalEntityDetail,
+    LegalEntityList,
+    LegalEntityMakeDefault,
+)
 from apps.invoices.api.line_events import InvoiceLineEvents
+from apps.invoices.api.parked_subscriptions import (
+    ParkedSubscriptionList,
+    SubscriptionCloseNow,
+    SubscriptionRelease,
+)
 from apps.invoices.api.subscription_previews import (
     SubscriptionCancelPreview,
     SubscriptionChangePreview,
@@ -42,7 +55,13 @@ from apps.invoices.api.subscription_previews import (
     SubscriptionResumePreview,
 )
 from apps.invoices.api.usage_summary import UsageSummary
-from apps.invoices.api.views import InvoiceDetail, InvoiceFinalize, InvoiceList, UpcomingInvoice
+from apps.invoices.api.views import (
+    InvoiceDetail,
+    InvoiceFinalize,
+    InvoiceLineList,
+    InvoiceList,
+    UpcomingInvoice,
+)
 from apps.subscriptions.api.actions import (
     SubscriptionCancel,
     SubscriptionChange,
@@ -86,6 +105,7 @@ urlpatterns = [
     path("customers/<str:customer>/usage", CustomerUsage.as_view(), name="customer-usage"),
     path("customers/<str:customer>/usage/summary", UsageSummary.as_view(), name="usage-summary"),
     path("customers/<str:customer>/invoices/upcoming", UpcomingInvoice.as_view(), name="upcoming-invoice"),
+    path("customers/<str:customer>/invoice_terms", InvoiceTerms.as_view(), name="invoice-terms"),
     path("meters", MeterList.as_view(), name="meters"),
     path("meters/<str:code>", MeterDetail.as_view(), name="meter"),
     path("meters/<str:code>/activate", MeterActivate.as_view(), name="meter-activate"),
@@ -168,6 +188,23 @@ urlpatterns = [
         SubscriptionChangeTimeZonePreview.as_view(),
         name="subscription-change-time-zone-preview",
     ),
+    path("subscriptions/<str:public_id>/release", SubscriptionRelease.as_view(), name="subscription-release"),
+    path(
+        "subscriptions/<str:public_id>/close_now",
+        SubscriptionCloseNow.as_view(),
+        name="subscription-close-now",
+    ),
+    path("parked_subscriptions", ParkedSubscriptionList.as_view(), name="parked-subscriptions"),
+    path("billing_runs", BillingRunList.as_view(), name="billing-runs"),
+    path("billing_runs/<int:run_id>", BillingRunDetail.as_view(), name="billing-run"),
+    path("late_usage", LateUsage.as_view(), name="late-usage"),
+    path("legal_entities", LegalEntityList.as_view(), name="legal-entities"),
+    path("legal_entities/<str:entity_id>", LegalEntityDetail.as_view(), name="legal-entity"),
+    path(
+        "legal_entities/<str:entity_id>/make_default",
+        LegalEntityMakeDefault.as_view(),
+        name="legal-entity-make-default",
+    ),
     path("invoices", InvoiceList.as_view(), name="invoices"),
     path("invoices/<str:reference>", InvoiceDetail.as_view(), name="invoice"),
     path("invoices/<str:reference>/finalize", InvoiceFinalize.as_view(), name="invoice-finalize"),
@@ -182,6 +219,7 @@ urlpatterns = [
         name="invoice-mark-uncollectible",
     ),
     path("invoices/<str:reference>/reopen", InvoiceReopen.as_view(), name="invoice-reopen"),
+    path("invoices/<str:reference>/lines", InvoiceLineList.as_view(), name="invoice-lines"),
     path(
         "invoices/<str:reference>/lines/<int:position>/events",
         InvoiceLineEvents.as_view(),

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.db.models import Exists, Min, OuterRef, QuerySet
 
-from apps.invoices.models import ParkedSubscription
+from apps.invoices.models import BillingRun, ParkedSubscription
 from apps.subscriptions.models import Subscription
 from apps.subscriptions.selectors import active_subscriptions
 
@@ -26,6 +26,13 @@ def due_to_close(now: datetime) -> QuerySet[Subscription]:
 def due_to_open(now: datetime) -> QuerySet[Subscription]:
     """Those whose set-up fees and fees at the start are due."""
     return billable().filter(opening_due_at__lte=now).order_by("opening_due_at", "id")
+
+
+def still_due(run: BillingRun) -> int:
+    """How many subscriptions are left of what a run of its kind would bill until the same instant."""
+    due = due_to_open if run.kind == BillingRun.Kind.OPENING else due_to_close
+    found = due(run.due_until_at)
+    return (found if run.subscription_id is None else found.filter(pk=run.subscription_id)).count()
 
 
 def next_boundary_at() -> datetime | None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from apps.core.errors import Missing
 from apps.customers.models import Customer
 from apps.invoices.models import CustomerTerms, Invoice, LegalEntity
 
@@ -24,6 +25,19 @@ class Parties:
 
 def default_entity() -> LegalEntity:
     return LegalEntity.objects.get(is_default=True)
+
+
+def entity_by_id(public_id: str, *, param: str = "") -> LegalEntity:
+    """Raises `Missing` legal_entity_not_found."""
+    found = LegalEntity.objects.filter(public_id=public_id).first()
+    if found is None:
+        raise Missing("legal_entity_not_found", f"There is no legal entity {public_id!r}.", param=param)
+    return found
+
+
+def has_numbers(entity: LegalEntity) -> bool:
+    """Whether it has given out a number of any year."""
+    return entity.series.exists()
 
 
 def terms_of(customer: Customer) -> CustomerTerms:

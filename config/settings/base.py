@@ -207,6 +207,8 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
+        "BillingRunKind": "apps.invoices.models.BillingRun.Kind",
+        "BillingRunState": "apps.invoices.models.BillingRun.State",
         "InvoiceKindEnum": "apps.invoices.models.Invoice.Kind",
         "InvoiceLineKindEnum": "apps.invoices.models.InvoiceLine.Kind",
         "InvoiceStatus": "apps.invoices.models.Invoice.Status",

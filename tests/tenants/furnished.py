@@ -7,10 +7,12 @@ from apps.access.models import Scope
 from apps.access.services.api_keys import create_api_key
 from apps.catalog.models import Feature, Meter, PlanVersion, PriceBook, Product
 from apps.catalog.services import plans
+from apps.core.errors import Refused
 from apps.customers.models import Customer
-from apps.invoices.models import Invoice, LegalEntity
+from apps.invoices.models import BillingRun, Invoice, LegalEntity
 from apps.invoices.services.close_periods import close_due_periods
 from apps.invoices.services.finalize_invoice import finalize_invoice
+from apps.invoices.services.park_subscription import park
 from apps.subscriptions.models import Subscription
 from apps.tenants.models import Tenant
 from apps.usage.models import UsageBackfill
@@ -43,6 +45,8 @@ class Furnished:
     invoice: Invoice
     draft: Invoice
     backfill: UsageBackfill
+    entity: LegalEntity
+    run_ids: tuple[int, ...]
 
     @property
     def secrets(self) -> list[str]:
@@ -50,6 +54,7 @@ class Furnished:
         return [
             MARK, MARK.title(), MARK.upper(), self.customer.public_id, self.subscription.public_id,
             self.invoice.public_id, self.draft.public_id, str(self.invoice.number), self.backfill.public_id,
+            self.entity.public_id,
             cast.OLGA, cast.SAM,
             "ch_live_acme_",
         ]  # fmt: skip
@@ -78,8 +83,29 @@ def furnish(tenant: Tenant) -> Furnished:
     plans.draft_version(plan=version.plan, currency="USD", prices=[flat("1", name=MARK.title())])
     create_api_key(tenant=tenant, name=MARK, scopes=[Scope.EVENTS_WRITE])
     draft = Invoice.objects.get(status="draft")
+    furnish_parked(subscription)
     return Furnished(
-        customer, meter, version, subscription, invoice, draft, furnish_corrections(customer, meter)
+        customer,
+        meter,
+        version,
+        subscription,
+        invoice,
+        draft,
+        furnish_corrections(customer, meter),
+        LegalEntity.objects.get(),
+        tuple(BillingRun.objects.values_list("pk", flat=True)),
+    )
+
+
+def furnish_parked(subscription: Subscription) -> None:
+    subscription.refresh_from_db()
+    park(
+        subscription=subscription,
+        period=subscription.open_period,
+        kind=Invoice.Kind.CYCLE,
+        error=Refused(MARK, MARK),
+        now=FEBRUARY,
+        run=BillingRun.objects.last(),
     )
 
 

@@ -17,7 +17,7 @@ from tests.tenants.furnished import MARK, Furnished
 METHODS = ("get", "post", "put", "patch", "delete")
 LISTS = {
     "customers", "meters", "plans", "products", "features", "price-books", "subscriptions", "invoices",
-    "corrections", "backfills",
+    "corrections", "backfills", "parked-subscriptions", "billing-runs", "late-usage",
 }  # fmt: skip
 EVERYWHERE = ("localhost", "globex.localhost")
 
@@ -38,6 +38,8 @@ def ids_of(acme: Furnished, pattern: URLPattern) -> Iterator[dict[str, Any]]:
         "backfill_id": [acme.backfill.public_id],
         "customer": [acme.customer.external_id, acme.customer.public_id],
         "public_id": [acme.subscription.public_id],
+        "run_id": list(acme.run_ids),
+        "entity_id": [acme.entity.public_id],
         "reference": [acme.invoice.public_id, acme.draft.public_id, str(acme.invoice.number)],
         "code": [codes.get(str(pattern.name), acme.version.plan.code)],
         "number": [1, 2],
@@ -93,6 +95,12 @@ def body_of(acme: Furnished, pattern: URLPattern) -> dict[str, Any]:
         },
         "backfill-events": {"events": [an_event("stolen", customer=acme.customer.public_id)]},
         "backfill-revert": {"reason": "Stolen"},
+        "invoice": {"memo": "Stolen"},
+        "invoice-terms": {"legal_entity": acme.entity.public_id, "memo": "Stolen"},
+        "legal-entities": {"name": "Mine", "number_prefix": "MINE"},
+        "legal-entity": {"name": "Stolen"},
+        "subscription-release": {"reason": "Stolen"},
+        "subscription-close-now": {"reason": "Stolen"},
         "invoice-release": {"reason": "Stolen", "total": "3.14"},
         "invoice-void": {"reason": "Stolen"},
         "invoice-reissue": {"reason": "Stolen"},
@@ -156,6 +164,8 @@ def test_the_other_tenant_s_key_finds_nothing(furnished: Furnished, globex_api: 
             assert not [secret for secret in furnished.secrets if secret in text], label
             if ids:
                 assert response.status_code in (403, 404, 405), label
+            elif method == "get" and name == "legal-entities":
+                assert [one["name"] for one in response.json()["data"]] == ["Globex"], label
             elif method == "get" and name in LISTS:
                 assert response.json() == {"data": [], "next_cursor": None}, label
             else:

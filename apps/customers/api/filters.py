@@ -10,4 +10,5 @@ class CustomerReferenceFilter(django_filters.CharFilter):
     def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
         if not value:
             return qs
-        return qs.filter(Q(customer__public_id=value) | Q(customer__external_id=value))
+        name = self.field_name
+        return qs.filter(Q(**{f"{name}__public_id": value}) | Q(**{f"{name}__external_id": value}))

@@ -1,6 +1,5 @@
 """Runs of closing: progress while they run, what they billed, and what they left parked."""
 
-from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -18,14 +17,13 @@ from apps.core.admin.display import NOTHING, badge, instant_text, period_text
 from apps.core.admin.registry import Panel, register_panel
 from apps.core.admin_sites import tenant_site
 from apps.invoices.admin.invoice_actions import MAY_FINALIZE, ReasonForm
-from apps.invoices.due import due_to_close, due_to_open, parked_subscriptions
+from apps.invoices.due import parked_subscriptions, still_due
 from apps.invoices.models import BillingRun
 from apps.invoices.services import close_periods
 from apps.subscriptions.models import Subscription
 
 SHOWN = 100
-# A batch takes a second; who has told nothing for so long is gone.
-SILENCE = timedelta(minutes=10)
+TONES = {BillingRun.State.RUNNING: "info", BillingRun.State.INTERRUPTED: "danger"}
 
 
 class BillingRunAdmin(FactAdmin):
@@ -65,11 +63,8 @@ class BillingRunAdmin(FactAdmin):
 
     @display(description="State")
     def state(self, run: BillingRun) -> str:
-        if run.finished_at is not None:
-            return badge("Finished", "warning" if run.parked_count else "success")
-        if clock.real_now() - run.updated_at > SILENCE:
-            return badge("Interrupted", "danger")
-        return badge("Running", "info")
+        state = run.state_at(clock.real_now())
+        return badge(state.label, TONES.get(state, "warning" if run.parked_count else "success"))
 
     @display(description="Billed")
     def amounts_shown(self, run: BillingRun) -> str:
@@ -77,8 +72,7 @@ class BillingRunAdmin(FactAdmin):
 
     @display(description="Still due")
     def left(self, run: BillingRun) -> str:
-        due = due_to_open if run.kind == BillingRun.Kind.OPENING else due_to_close
-        return f"{due(run.due_until_at).count():,}"
+        return f"{still_due(run):,}"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[BillingRun]:
         found: QuerySet[BillingRun] = super().get_queryset(request)

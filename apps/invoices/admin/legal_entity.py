@@ -4,7 +4,6 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -24,7 +23,7 @@ from apps.core.admin.registry import Panel, register_panel
 from apps.core.admin_sites import tenant_site
 from apps.customers.models import Customer
 from apps.invoices.models import CustomerTerms, LegalEntity
-from apps.invoices.parties import terms_of
+from apps.invoices.parties import has_numbers, terms_of
 from apps.invoices.services import entities
 
 MAY_CHANGE = "invoices.change_legalentity"
@@ -43,6 +42,7 @@ class TermsForm(forms.ModelForm):
 
 
 class LegalEntityAdmin(BackOfficeAdmin):
+    is_recorded_by_service = True
     list_display = ("name", "default_shown", "number_prefix", "country", "payment_due_days")
     search_fields = ("name", "number_prefix", "=public_id")
     search_help_text = "Name, prefix or ent_…"
@@ -57,9 +57,16 @@ class LegalEntityAdmin(BackOfficeAdmin):
     def default_shown(self, entity: LegalEntity) -> str:
         return badge("Default", "success") if entity.is_default else NOTHING
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[LegalEntity]:
-        queryset: QuerySet[LegalEntity] = super().get_queryset(request)
-        return queryset
+    def get_readonly_fields(self, request: HttpRequest, obj: LegalEntity | None = None) -> tuple[str, ...]:
+        return () if obj is None or not has_numbers(obj) else ("number_prefix",)
+
+    def save_model(self, request: HttpRequest, obj: LegalEntity, form: Any, change: bool) -> None:
+        if change:
+            given = {name: form.cleaned_data[name] for name in form.changed_data}
+            entities.change_entity(entity=obj, **given)
+        else:
+            saved = entities.create_entity(**form.cleaned_data)
+            obj.pk, obj.public_id = saved.pk, saved.public_id
 
     def is_on_offer(self, action: str, record: LegalEntity) -> bool:
         return not record.is_default

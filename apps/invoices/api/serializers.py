@@ -4,8 +4,9 @@ from typing import Any
 
 from rest_framework import serializers
 
-from apps.core.api.fields import PlainDecimalField, StepOutput
+from apps.core.api.fields import PlainDecimalField, StepOutput, StrictSerializer
 from apps.invoices.models import Invoice, InvoiceLine, ParkReason
+from apps.invoices.models.entity import MAX_MEMO, MAX_PO_NUMBER
 
 
 class LineOutput(serializers.ModelSerializer[InvoiceLine]):
@@ -41,6 +42,14 @@ class LineOutput(serializers.ModelSerializer[InvoiceLine]):
         ]
 
 
+class ParkReasonOutput(serializers.ModelSerializer[ParkReason]):
+    """Why a draft is held before issue."""
+
+    class Meta:
+        model = ParkReason
+        fields = ["brake", "words", "found_at", "released_at", "release_reason"]
+
+
 class InvoiceOutput(serializers.ModelSerializer[Invoice]):
     id = serializers.CharField(source="public_id")
     customer = serializers.CharField(source="customer.public_id")
@@ -58,6 +67,8 @@ class InvoiceOutput(serializers.ModelSerializer[Invoice]):
         source="reissued_as.public_id", allow_null=True, default=None, help_text="What replaced it."
     )
 
+    park_reasons = ParkReasonOutput(many=True, help_text="Brakes that it tripped, released ones too.")
+
     class Meta:
         model = Invoice
         fields = [
@@ -70,6 +81,7 @@ class InvoiceOutput(serializers.ModelSerializer[Invoice]):
             "payment_status",
             "payment_reference",
             "parked_at",
+            "park_reasons",
             "legal_entity",
             "reissue_of",
             "reissued_as",
@@ -100,21 +112,21 @@ class UnpricedOutput(serializers.Serializer[Any]):
     event_count = serializers.IntegerField()
 
 
-class ParkReasonOutput(serializers.ModelSerializer[ParkReason]):
-    """Why a draft is held before issue."""
-
-    class Meta:
-        model = ParkReason
-        fields = ["brake", "words", "found_at", "released_at", "release_reason"]
-
-
 class InvoiceWithLines(InvoiceOutput):
     lines = LineOutput(many=True)
-    park_reasons = ParkReasonOutput(many=True)
     unpriced = UnpricedOutput(many=True)
 
     class Meta(InvoiceOutput.Meta):
-        fields = [*InvoiceOutput.Meta.fields, "lines", "unpriced", "park_reasons"]
+        fields = [*InvoiceOutput.Meta.fields, "lines", "unpriced"]
+
+
+class InvoicePatch(StrictSerializer):
+    memo = serializers.CharField(
+        required=False, allow_blank=True, max_length=MAX_MEMO, help_text="Empty: as the terms say."
+    )
+    purchase_order_number = serializers.CharField(
+        required=False, allow_blank=True, max_length=MAX_PO_NUMBER, help_text="Empty: as the terms say."
+    )
 
 
 class UpcomingLine(serializers.Serializer[Any]):

@@ -13,22 +13,36 @@ from rest_framework.views import APIView
 from apps.access.models import Scope
 from apps.core import clock
 from apps.core.api.idempotency import idempotent
+from apps.core.api.pagination import CursorPagination
 from apps.core.money import money_text
 from apps.core.snapshots import one_snapshot
 from apps.customers.models import Customer
 from apps.customers.selectors import customer_by_reference
-from apps.invoices.api.filters import InvoiceFilter
-from apps.invoices.api.serializers import InvoiceOutput, InvoiceWithLines, UpcomingOutput
+from apps.invoices.api.filters import InvoiceFilter, LineFilter
+from apps.invoices.api.serializers import (
+    InvoiceOutput,
+    InvoicePatch,
+    InvoiceWithLines,
+    LineOutput,
+    UpcomingOutput,
+)
 from apps.invoices.models import Invoice, InvoiceLine
 from apps.invoices.selectors import invoice_by_reference
+from apps.invoices.services import change_draft
 from apps.invoices.services import finalize_invoice as finalizing
 from apps.invoices.services.compute import ComputedInvoice, compute_invoice
 from apps.invoices.services.draft_lines import step_document, unpriced_documents
+from apps.invoices.services.lines import ComputedLine
+from apps.subscriptions.models import Subscription
 from apps.subscriptions.selectors import active_subscriptions_of
 
 
+class LinePagination(CursorPagination):
+    ordering = "position"
+
+
 class InvoiceList(ListAPIView[Invoice]):
-    """Invoices, the newest first."""
+    """Invoices, the newest first. With `parked=true` the drafts that wait for a release, with the reasons."""
 
     required_scope = Scope.INVOICES_READ
     serializer_class = InvoiceOutput
@@ -37,22 +51,47 @@ class InvoiceList(ListAPIView[Invoice]):
     def get_queryset(self) -> QuerySet[Invoice]:
         return Invoice.objects.select_related(
             "customer", "subscription", "legal_entity", "reissue_of", "reissued_as"
-        )
+        ).prefetch_related("park_reasons")
+
+
+def explained_lines() -> QuerySet[InvoiceLine]:
+    return InvoiceLine.objects.select_related("price__plan_version__plan", "price__meter", "invoice")
 
 
 def with_lines(invoice: Invoice) -> dict[str, Any]:
-    lines = InvoiceLine.objects.select_related("price__plan_version__plan", "price__meter", "invoice")
-    prefetch_related_objects([invoice], Prefetch("lines", queryset=lines))
+    prefetch_related_objects([invoice], Prefetch("lines", queryset=explained_lines()))
     return InvoiceWithLines(invoice).data
 
 
 class InvoiceDetail(APIView):
-    required_scope = Scope.INVOICES_READ
+    read_scope = Scope.INVOICES_READ
+    write_scope = Scope.INVOICES_WRITE
 
     @extend_schema(responses=InvoiceWithLines)
     def get(self, request: Request, reference: str) -> Response:
         """Read an invoice by its id or number, with its lines and how each came about."""
         return Response(with_lines(invoice_by_reference(reference)))
+
+    @extend_schema(request=InvoicePatch, responses=InvoiceWithLines)
+    def patch(self, request: Request, reference: str) -> Response:
+        """Write memo and purchase-order number on a draft, and leave what is not given. Refused once it is issued."""
+        given = InvoicePatch(data=request.data)
+        given.is_valid(raise_exception=True)
+        draft = change_draft.describe_draft(invoice=invoice_by_reference(reference), **given.validated_data)
+        return Response(with_lines(draft))
+
+
+class InvoiceLineList(ListAPIView[InvoiceLine]):
+    """The lines of an invoice in their order, each with the steps that led to its amount."""
+
+    required_scope = Scope.INVOICES_READ
+    queryset = InvoiceLine.objects.none()  # for the description of the API, which knows no invoice
+    serializer_class = LineOutput
+    pagination_class = LinePagination
+    filterset_class = LineFilter
+
+    def get_queryset(self) -> QuerySet[InvoiceLine]:
+        return explained_lines().filter(invoice=invoice_by_reference(self.kwargs["reference"]))
 
 
 class InvoiceFinalize(APIView):
@@ -94,23 +133,25 @@ def upcoming(customer: Customer, now: datetime) -> dict[str, Any]:
 
 
 def upcoming_lines(computed: ComputedInvoice) -> list[dict[str, Any]]:
-    return [
-        {
-            "subscription": computed.subscription.public_id,
-            "kind": line.kind,
-            "description": line.description,
-            "plan": line.price.plan_version.plan.code,
-            "plan_version": line.price.plan_version.number,
-            "price": line.price.code,
-            "meter": line.price.meter.code if line.price.meter else None,
-            "period_start": line.period.start,
-            "period_end": line.period.end,
-            "quantity": line.quantity,
-            "unit": line.price.meter.unit if line.price.meter else "",
-            "event_count": line.event_count,
-            "unrounded_amount": line.unrounded_amount,
-            "amount": money_text(line.amount, computed.currency),
-            "steps": [step_document(step) for step in line.steps],
-        }
-        for line in computed.lines
-    ]
+    return [line_document(line, computed.subscription, computed.currency) for line in computed.lines]
+
+
+def line_document(line: ComputedLine, subscription: Subscription, currency: str) -> dict[str, Any]:
+    meter = line.price.meter
+    return {
+        "subscription": subscription.public_id,
+        "kind": line.kind,
+        "description": line.description,
+        "plan": line.price.plan_version.plan.code,
+        "plan_version": line.price.plan_version.number,
+        "price": line.price.code,
+        "meter": meter.code if meter else None,
+        "period_start": line.period.start,
+        "period_end": line.period.end,
+        "quantity": line.quantity,
+        "unit": meter.unit if meter else "",
+        "event_count": line.event_count,
+        "unrounded_amount": line.unrounded_amount,
+        "amount": money_text(line.amount, currency),
+        "steps": [step_document(step) for step in line.steps],
+    }

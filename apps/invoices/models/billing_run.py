@@ -1,11 +1,16 @@
 """Runs of closing: what was due, how far it is, and what came of it."""
 
+from datetime import datetime, timedelta
+
 from django.db import models
 from django.db.models import Q
 
 from apps.core.fields import AmountField
 from apps.core.money import money_display
 from apps.subscriptions.models import Subscription
+
+# A batch takes a second; who has told nothing for so long is gone.
+SILENCE = timedelta(minutes=10)
 
 
 class BillingRun(models.Model):
@@ -14,6 +19,11 @@ class BillingRun(models.Model):
     class Kind(models.TextChoices):
         OPENING = "opening", "Openings"
         CLOSING = "closing", "Periods"
+
+    class State(models.TextChoices):
+        RUNNING = "running", "Running"
+        INTERRUPTED = "interrupted", "Interrupted"
+        FINISHED = "finished", "Finished"
 
     kind = models.CharField(max_length=8, choices=Kind.choices)
     # What was due at or before this instant, by the tenant's clock. The others are the machine's time.
@@ -41,6 +51,12 @@ class BillingRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} until {self.due_until_at:%Y-%m-%d %H:%M}"
+
+    def state_at(self, real_now: datetime) -> "BillingRun.State":
+        """By the machine's time, as `updated_at` is."""
+        if self.finished_at is not None:
+            return self.State.FINISHED
+        return self.State.INTERRUPTED if real_now - self.updated_at > SILENCE else self.State.RUNNING
 
 
 class BillingRunAmount(models.Model):

@@ -10,6 +10,8 @@ from apps.core.models import PublicModel
 from apps.customers.models import Customer
 
 MAX_DUE_DAYS = 365
+MAX_MEMO = 1_000
+MAX_PO_NUMBER = 80
 TAX_IDS_HELP = "As they stand on the invoice, one a row."
 
 

@@ -66,10 +66,16 @@ def release_invoice(*, invoice: Invoice, reason: str, total: Decimal, now: datet
 
 
 @transaction.atomic
-def describe_draft(*, invoice: Invoice, memo: str, purchase_order_number: str) -> Invoice:
-    """Write memo and purchase-order number on a draft; empty leaves it to the terms. Raises `Refused` not_a_draft."""
+def describe_draft(
+    *, invoice: Invoice, memo: str | None = None, purchase_order_number: str | None = None
+) -> Invoice:
+    """Write memo and purchase-order number on a draft: None leaves one as it is, empty leaves it to the terms.
+
+    Raises `Refused` not_a_draft.
+    """
     held = hold_draft(invoice).invoice
-    given = {"memo": memo.strip(), "purchase_order_number": purchase_order_number.strip()}
+    texts = {"memo": memo, "purchase_order_number": purchase_order_number}
+    given = {name: text.strip() for name, text in texts.items() if text is not None}
     changes = {
         name: [getattr(held, name), text] for name, text in given.items() if getattr(held, name) != text
     }

@@ -2,12 +2,66 @@
 
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from apps.audit.services.record import record
+from apps.core.errors import Refused
 from apps.customers.models import Customer
 from apps.invoices.models import CustomerTerms, LegalEntity
-from apps.invoices.parties import default_entity, terms_of
+from apps.invoices.parties import default_entity, has_numbers, terms_of
+
+
+@transaction.atomic
+def create_entity(*, name: str, number_prefix: str, **fields: Any) -> LegalEntity:
+    """One more that can issue invoices; not the default. Raises `Refused` prefix_taken."""
+    entity = LegalEntity(name=name, number_prefix=number_prefix, **fields)
+    save_with_own_prefix(entity)
+    record(action="legal_entity.created", target=entity)
+    return entity
+
+
+@transaction.atomic
+def change_entity(*, entity: LegalEntity, **fields: Any) -> LegalEntity:
+    """Change what is given and leave the rest; drafts follow, issued invoices stay as they are.
+
+    Raises `Refused` prefix_fixed once a number was taken, since another prefix would begin behind a gap, and
+    prefix_taken.
+    """
+    held = LegalEntity.objects.select_for_update().get(pk=entity.pk)
+    changes = {
+        name: [str(getattr(held, name)), str(value)]
+        for name, value in fields.items()
+        if getattr(held, name) != value
+    }
+    if not changes:
+        return held
+    if "number_prefix" in changes and has_numbers(held):
+        raise Refused(
+            "prefix_fixed",
+            f"Invoices are numbered with {held.number_prefix}, so it stays; create another entity for a new prefix.",
+            param="/number_prefix",
+        )
+    for name in changes:
+        setattr(held, name, fields[name])
+    save_with_own_prefix(held)
+    record(action="legal_entity.changed", target=held, changes=changes)
+    return held
+
+
+def save_with_own_prefix(entity: LegalEntity) -> None:
+    """The unique constraint decides, so that of two callers one wins."""
+    try:
+        with transaction.atomic():
+            entity.save()
+    except IntegrityError as error:
+        others = LegalEntity.objects.exclude(pk=entity.pk)
+        if not others.filter(number_prefix=entity.number_prefix).exists():
+            raise
+        raise Refused(
+            "prefix_taken",
+            f"Another entity numbers its invoices with {entity.number_prefix}; take a prefix of its own.",
+            param="/number_prefix",
+        ) from error
 
 
 @transaction.atomic

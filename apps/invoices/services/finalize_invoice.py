@@ -18,6 +18,16 @@ from apps.rating import RatingError
 
 log = logging.getLogger(__name__)
 
+NEXT_NUMBER = """
+WITH entity AS (SELECT id, number_prefix FROM invoices_legalentity WHERE id = %s FOR KEY SHARE),
+     taken AS (
+         INSERT INTO invoices_invoiceseries AS series (legal_entity_id, year, last_number)
+         SELECT id, %s, 1 FROM entity
+         ON CONFLICT (legal_entity_id, year) DO UPDATE SET last_number = series.last_number + 1
+         RETURNING last_number)
+SELECT number_prefix, last_number FROM entity, taken
+"""
+
 
 def finalize_due_invoices(now: datetime) -> int:
     """Finalize every draft whose grace period has ended, oldest period first. Returns how many.
@@ -125,13 +135,11 @@ def freeze(invoice: Invoice, parties: Parties) -> None:
 
 
 def next_number(entity: LegalEntity, year: int) -> str:
-    """The next of the entity's numbers of the year. A rollback gives it back; others wait until then."""
+    """The next of the entity's numbers of the year. A rollback gives it back; others wait until then.
+
+    Its row is held against a change of the prefix, and the prefix is read as it is then.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO invoices_invoiceseries AS series (legal_entity_id, year, last_number) VALUES (%s, %s, 1)"
-            " ON CONFLICT (legal_entity_id, year) DO UPDATE SET last_number = series.last_number + 1"
-            " RETURNING last_number",
-            [entity.pk, year],
-        )
-        number = int(cursor.fetchone()[0])
-    return f"{entity.number_prefix}-{year}-{number:06d}"
+        cursor.execute(NEXT_NUMBER, [entity.pk, year])
+        prefix, number = cursor.fetchone()
+    return f"{prefix}-{year}-{number:06d}"

@@ -1,0 +1,69 @@
+"""/late_usage: what came after the last invoice of a subscription"""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.access.models import Scope
+from apps.core import clock
+from apps.core.money import money_text
+from apps.core.snapshots import one_snapshot
+from apps.invoices.api.serializers import UpcomingLine
+from apps.invoices.api.views import line_document
+from apps.invoices.services.late_after_end import LateAfterEnd, late_after_end
+
+
+class LateUsageOutput(serializers.Serializer[Any]):
+    """Usage that came after the last invoice of a subscription: no invoice will bill it by itself."""
+
+    subscription = serializers.CharField()
+    customer = serializers.CharField()
+    customer_external_id = serializers.CharField()
+    plan = serializers.CharField()
+    ended_at = serializers.DateTimeField()
+    currency = serializers.CharField()
+    amount = serializers.CharField(help_text="What the customer would owe more, or less.")
+    event_count = serializers.IntegerField()
+    lines = UpcomingLine(many=True)
+
+
+class LateUsagePage(serializers.Serializer[Any]):
+    # A field, not DRF's attribute of the same name.
+    data = LateUsageOutput(many=True)  # type: ignore[assignment]
+    next_cursor = serializers.CharField(allow_null=True, help_text="Always null: there is one page.")
+
+
+class LateUsage(APIView):
+    required_scope = Scope.INVOICES_READ
+
+    @extend_schema(responses=LateUsagePage)
+    def get(self, request: Request) -> Response:
+        """Late usage of subscriptions that have ended, priced as an adjustment would be.
+
+        Of the 200 that ended last, within 400 days; the latest end first.
+        """
+        with one_snapshot():
+            found = late_after_end(now=clock.now())
+        return Response(
+            LateUsagePage({"data": [late_document(one) for one in found], "next_cursor": None}).data
+        )
+
+
+def late_document(one: LateAfterEnd) -> dict[str, Any]:
+    subscription = one.subscription
+    currency = subscription.plan_version.currency
+    return {
+        "subscription": subscription.public_id,
+        "customer": subscription.customer.public_id,
+        "customer_external_id": subscription.customer.external_id,
+        "plan": subscription.plan_version.plan.code,
+        "ended_at": subscription.ends_at,
+        "currency": currency,
+        "amount": money_text(one.amount, currency),
+        "event_count": one.event_count,
+        "lines": [line_document(line, subscription, currency) for line in one.lines],
+    }
