@@ -116,3 +116,18 @@ def test_a_refresh_beside_a_finalizer_changes_nothing_that_is_issued(
     draft.refresh_from_db()
     assert (draft.status, draft.total_text) == ("open", "2.50")
     assert sum(line.amount for line in draft.lines.all()) == draft.total
+
+
+def test_a_prefix_changes_before_the_first_number_or_never(fresh_database: str, in_acme: Tenant) -> None:
+    """The entity is read before somebody changes its prefix, and its first number taken afterwards, or at once."""
+    invoices = drafts(8)
+    [entity] = LegalEntity.objects.all()
+    rename = partial(entities.change_entity, entity=entity, number_prefix="NEW")
+    done = together(in_acme, [*(partial(finalize, one, False) for one in invoices), rename])
+    renamed = done.pop()
+    assert [one for one in done if one is not None] == []
+    if isinstance(renamed, Exception):
+        assert isinstance(renamed, Refused), renamed
+        assert renamed.code == "prefix_fixed"
+    prefix = "ACME" if isinstance(renamed, Exception) else "NEW"
+    assert numbers("") == [f"{prefix}-2026-{number:06}" for number in range(1, 9)]
