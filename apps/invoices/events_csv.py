@@ -9,13 +9,12 @@ from django.http import StreamingHttpResponse
 from django_tenants.utils import tenant_context
 
 from apps.core import schema
+from apps.core.spreadsheets import safe
 from apps.core.text import instant_text
 from apps.invoices.line_events import LineEvents
 from apps.invoices.models import InvoiceLine
 
 HEAD = ["timestamp", "id", "source", "event", "value", "received_at"]
-# What a spreadsheet would take for a formula.
-FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def csv_answer(events: LineEvents, line: InvoiceLine) -> StreamingHttpResponse:
@@ -42,16 +41,12 @@ def parts_of(events: LineEvents) -> Iterator[bytes]:
         yield rows_text(
             [
                 [
-                    instant_text(one.timestamp), harmless(one.event_id), harmless(one.source),
-                    harmless(one.event_name), one.value, instant_text(one.received_at),
+                    instant_text(one.timestamp), safe(one.event_id), safe(one.source),
+                    safe(one.event_name), one.value, instant_text(one.received_at),
                 ]
                 for one in found
             ]
         )  # fmt: skip
-
-
-def harmless(text: str) -> str:
-    return f"'{text}" if text.startswith(FORMULAS) else text
 
 
 def rows_text(rows: list[list[str]]) -> bytes:

@@ -9,10 +9,12 @@ import tablib
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from apps.audit.models import AuditEntry
-from apps.catalog.admin.columns import COLUMNS, definition_row, read_cell, read_filters, read_tiers
-from apps.catalog.admin.transfer import FORMATS, PriceResource
+from apps.catalog.admin.columns import COLUMNS, definition_row, read_filters, read_tiers
+from apps.catalog.admin.transfer import PriceResource
 from apps.catalog.models import Meter, Plan, PlanVersion, PriceBook
 from apps.catalog.services.plans import NewPrice, draft_version, problems_of
+from apps.core.admin.transfer import FORMATS
+from apps.core.spreadsheets import read_cell
 from apps.tenants.models import Tenant
 from tests.admin.test_actions import told
 from tests.admin.test_pages import page

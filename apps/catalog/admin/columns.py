@@ -14,6 +14,7 @@ from apps.catalog.definitions import in_order
 from apps.catalog.models import PlanVersion, Price, PriceTier
 from apps.catalog.models.plan import TERMS
 from apps.catalog.services.plans import NewPrice
+from apps.core.spreadsheets import NO, YES
 from apps.rating import plain
 
 PLACE = ("plan", "plan_name", "version", "status", "negotiated", "currency", "price_book", *TERMS)
@@ -39,9 +40,6 @@ TIER = re.compile(r"(?:up to\s+(?P<bound>\S+)|beyond)\s*:\s*(?P<parts>.+)", re.I
 TIER_PART = re.compile(r"(?P<number>\S+)\s+(?P<word>per unit|rate|flat)", re.IGNORECASE)
 BARE = re.compile(r"[^\s=|;\"]+(?: +[^\s=|;\"]+)*")
 TOKEN = re.compile(r'\s*(?P<text>"(?:[^"\\]|\\.)*"|[^\s=|;"]+(?: +[^\s=|;"]+)*)\s*(?P<sign>[=|;]|$)')
-YES, NO = "yes", "no"
-# A spreadsheet runs a cell that begins so as a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class UnreadableRow(Exception):
@@ -112,25 +110,7 @@ def quoted(text: str) -> str:
     return text if BARE.fullmatch(text) else json.dumps(text, ensure_ascii=False)
 
 
-def safe(text: str) -> str:
-    """For spreadsheets: never a formula."""
-    return f"'{text}" if text.startswith(FORMULA) else text
-
-
 # And back
-
-
-def read_cell(value: Any) -> str:
-    """Text as it was exported. A number of a spreadsheet or of JSON is read as the shortest decimal that it shows."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return YES if value else NO
-    if isinstance(value, int | float):
-        number = Decimal(repr(value))
-        return plain(number) if number.is_finite() else str(value)
-    text = str(value).strip()
-    return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA) else text
 
 
 def new_price(row: Mapping[str, str]) -> NewPrice:

@@ -13,30 +13,18 @@ from django.db.models import QuerySet
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from import_export import fields, resources
-from import_export.formats import base_formats
 from import_export.instance_loaders import BaseInstanceLoader
 from import_export.results import RowResult
 from import_export.widgets import CharWidget
 
-from apps.catalog.admin.columns import (
-    COLUMNS,
-    NEEDED,
-    definition_row,
-    read_cell,
-    row_of,
-    safe,
-)
+from apps.catalog.admin.columns import COLUMNS, NEEDED, definition_row, row_of
 from apps.catalog.admin.diff import Change, changes_between
 from apps.catalog.admin.transfer_write import Former, Group, RowError, by_code, grouped, terms_of, write
 from apps.catalog.admin.wording import facts_of
 from apps.catalog.models import PlanVersion, Price
+from apps.core.admin.transfer import refuse_file
+from apps.core.spreadsheets import read_cell, safe
 
-FORMATS = [
-    format_class
-    for format_class in (base_formats.CSV, base_formats.XLSX, base_formats.JSON)
-    if format_class.is_available()
-]
-ROWS_AT_MOST = 5_000
 HEADERS = ["Plan version", "Price", "What changes"]
 
 
@@ -96,14 +84,7 @@ class PriceResource(resources.Resource):
 
     def before_import(self, dataset: Any, **kwargs: Any) -> None:
         """Do everything, version by version: a row alone says nothing. `import_row` tells what came of it."""
-        if len(dataset) > ROWS_AT_MOST:
-            raise ValueError(f"At most {ROWS_AT_MOST:,} rows at once.")
-        missing = [name for name in NEEDED if name not in (dataset.headers or [])]
-        if missing:
-            raise ValueError(f"The file lacks the columns {', '.join(missing)}.")
-        unknown = [name for name in dataset.headers if name not in COLUMNS]
-        if unknown:
-            raise ValueError(f"The file has unknown columns: {', '.join(map(str, unknown))}.")
+        refuse_file(dataset, needed=NEEDED, known=COLUMNS)
         rows = [dict(zip(dataset.headers, map(read_cell, values), strict=True)) for values in dataset]
         self.outcomes = [Outcome() for _ in rows]
         for group in grouped(rows):

@@ -3,17 +3,16 @@
 from typing import Any
 
 from django.http import HttpRequest
-from import_export.admin import ExportActionMixin, ImportExportModelAdmin
+from import_export.admin import ExportActionMixin
 from unfold.contrib.filters.admin import DropdownFilter
-from unfold.contrib.import_export.forms import ExportForm, ImportForm
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelect2Widget
 
-from apps.core.admin.base import BackOfficeAdmin
 from apps.core.admin.display import NOTHING, code, instant_column
+from apps.core.admin.transfer import TransferAdmin
 from apps.core.admin_sites import tenant_site
 from apps.core.validators import time_zone_choices
-from apps.customers.admin.resource import FORMATS, CustomerResource
+from apps.customers.admin.resource import resource_in_use
 from apps.customers.models import Customer
 from apps.customers.services import customers
 
@@ -30,10 +29,7 @@ class CurrencyFilter(DropdownFilter):
         return queryset.filter(currency=self.value()) if self.value() else queryset
 
 
-class CustomerAdmin(BackOfficeAdmin, ImportExportModelAdmin, ExportActionMixin):
-    resource_classes = (CustomerResource,)
-    import_form_class = ImportForm
-    export_form_class = ExportForm
+class CustomerAdmin(TransferAdmin, ExportActionMixin):
     is_recorded_by_service = True
     list_display = (
         "name",
@@ -97,17 +93,11 @@ class CustomerAdmin(BackOfficeAdmin, ImportExportModelAdmin, ExportActionMixin):
 
     # Import and export
 
-    def get_import_formats(self) -> Any:
-        return FORMATS
-
-    def get_export_formats(self) -> Any:
-        return FORMATS
+    def get_resource_classes(self, request: HttpRequest) -> Any:
+        return (resource_in_use(),)
 
     def has_import_permission(self, request: HttpRequest) -> bool:
         return self.has_add_permission(request) and self.has_change_permission(request)
-
-    def has_export_permission(self, request: HttpRequest) -> bool:
-        return self.has_view_permission(request)
 
 
 tenant_site.register(Customer, CustomerAdmin)

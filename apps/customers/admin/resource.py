@@ -3,18 +3,14 @@
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from import_export import fields, resources, widgets
-from import_export.formats import base_formats
 
+from apps.core.admin.transfer import refuse_file
+from apps.core.spreadsheets import read_cell, safe
 from apps.customers.models import Customer
 from apps.customers.services import customers
 
-# XLSX joins when its library is installed.
-FORMATS = [
-    format_class
-    for format_class in (base_formats.CSV, base_formats.XLSX, base_formats.JSON)
-    if format_class.is_available()
-]
 COLUMNS = (
     "external_id",
     "name",
@@ -30,8 +26,6 @@ COLUMNS = (
     "country",
     "tax_id",
 )
-# A spreadsheet runs a cell that begins so as a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class CustomerResource(resources.ModelResource):
@@ -42,8 +36,8 @@ class CustomerResource(resources.ModelResource):
     class Meta:
         model = Customer
         import_id_fields = ("external_id",)
-        fields = COLUMNS
-        export_order = COLUMNS
+        fields: tuple[str, ...] = COLUMNS
+        export_order: tuple[str, ...] = COLUMNS
         clean_model_instances = True
         skip_unchanged = True
         report_skipped = True
@@ -52,9 +46,24 @@ class CustomerResource(resources.ModelResource):
     def get_queryset(self) -> Any:
         return super().get_queryset().select_related("parent")
 
+    @classmethod
+    def get_display_name(cls) -> str:
+        return "Customers"
+
+    def export(self, queryset: QuerySet[Customer] | None = None, **kwargs: Any) -> Any:
+        found = self.get_queryset() if queryset is None else queryset
+        return super().export(queryset=found.select_related("parent"), **kwargs)
+
     def export_field(self, field: Any, instance: Customer, **kwargs: Any) -> Any:
         value = super().export_field(field, instance, **kwargs)
-        return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+        return safe(value) if isinstance(value, str) else value
+
+    def before_import(self, dataset: Any, **kwargs: Any) -> None:
+        refuse_file(dataset, needed=("external_id",), known=[one.column_name for one in self.fields.values()])
+
+    def before_import_row(self, row: Any, **kwargs: Any) -> None:
+        for name, value in row.items():
+            row[name] = read_cell(value)
 
     def do_instance_save(self, instance: Customer, is_create: bool) -> None:
         """Called in the dry run as well, in a transaction that is rolled back."""
@@ -66,6 +75,19 @@ class CustomerResource(resources.ModelResource):
             refuse_other_currency(instance)
             given.pop("external_id")
             customers.update_customer(customer=instance, **given)
+
+
+# Apps above put a resource with columns of their own in here when their admin is loaded.
+_resource: type[CustomerResource] = CustomerResource
+
+
+def use_resource(resource: type[CustomerResource]) -> None:
+    global _resource  # noqa: PLW0603 - set once, when the admin is loaded
+    _resource = resource
+
+
+def resource_in_use() -> type[CustomerResource]:
+    return _resource
 
 
 def refuse_other_currency(customer: Customer) -> None:

@@ -2,6 +2,7 @@ from apps.invoices import at_risk as at_risk
 from apps.invoices.admin import backfill_effect as backfill_effect
 from apps.invoices.admin import billing_run as billing_run
 from apps.invoices.admin import billing_settings as billing_settings
+from apps.invoices.admin import customer_columns as customer_columns
 from apps.invoices.admin import event_panel as event_panel
 from apps.invoices.admin import invoice as invoice
 from apps.invoices.admin import legal_entity as legal_entity

@@ -16,11 +16,12 @@ from import_export.instance_loaders import BaseInstanceLoader
 from import_export.results import RowResult
 from import_export.widgets import CharWidget
 
-from apps.catalog.admin.columns import read_cell, safe
 from apps.catalog.selectors import published_version
 from apps.core import clock
 from apps.core.admin.display import instant_text
+from apps.core.admin.transfer import refuse_file
 from apps.core.errors import Missing, Refused
+from apps.core.spreadsheets import read_cell, safe
 from apps.core.text import instant_text as instant_cell
 from apps.customers.models import Customer
 from apps.customers.selectors import customer_by_reference
@@ -42,7 +43,6 @@ CHOICES = {
     "trial_covers": ["fees", "everything"],
     "trial_end": subscribe.TrialEnd.values,
 }
-ROWS_AT_MOST = 5_000
 LONGEST_NUMBER = 7
 HEADERS = ["Customer", "Plan version", "What it does"]
 
@@ -93,15 +93,7 @@ class SubscriptionResource(resources.Resource):
         return HEADERS
 
     def before_import(self, dataset: Any, **kwargs: Any) -> None:
-        if len(dataset) > ROWS_AT_MOST:
-            raise ValueError(f"At most {ROWS_AT_MOST:,} rows at once.")
-        headers = dataset.headers or []
-        missing = [name for name in NEEDED if name not in headers]
-        if missing:
-            raise ValueError(f"The file lacks the columns {', '.join(missing)}.")
-        unknown = [str(name) for name in headers if name not in COLUMNS]
-        if unknown:
-            raise ValueError(f"The file has unknown columns: {', '.join(unknown)}.")
+        refuse_file(dataset, needed=NEEDED, known=COLUMNS)
 
     def import_row(self, row: Any, instance_loader: Any, **kwargs: Any) -> RowResult:
         result = self.get_row_result_class()()

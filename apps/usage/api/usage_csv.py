@@ -10,6 +10,7 @@ from django.http import StreamingHttpResponse
 from django_tenants.utils import tenant_context
 
 from apps.core import schema
+from apps.core.spreadsheets import safe
 from apps.core.text import instant_text
 from apps.rating import plain
 from apps.usage.api.usage_query import UsageQuestion
@@ -17,8 +18,6 @@ from apps.usage.selectors.usage_rows import UsageRow
 
 WINDOWS_AT_ONCE = 200
 ROWS_AT_ONCE = 5_000
-# What a spreadsheet would take for a formula.
-FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def answer(question: UsageQuestion, now: datetime) -> StreamingHttpResponse:
@@ -34,7 +33,7 @@ def answer(question: UsageQuestion, now: datetime) -> StreamingHttpResponse:
 
 def head_of(question: UsageQuestion) -> list[str]:
     row = ["customer", "external_id", "meter", "unit", "start", "end"]
-    return [*row, *map(harmless, question.group_by), "quantity", "event_count"]
+    return [*row, *map(safe, question.group_by), "quantity", "event_count"]
 
 
 def parts_of(question: UsageQuestion, now: datetime) -> Iterator[bytes]:
@@ -59,19 +58,15 @@ def parts_of(question: UsageQuestion, now: datetime) -> Iterator[bytes]:
 def row_cells(row: UsageRow, names: dict[int, tuple[str, str]], group_by: Sequence[str]) -> list[str]:
     dimensions = row.dimensions or {}
     return [
-        *map(harmless, names[row.span.customer_id]),
+        *map(safe, names[row.span.customer_id]),
         row.meter.code,
-        harmless(row.meter.unit),
+        safe(row.meter.unit),
         instant_text(row.span.start),
         instant_text(row.span.end),
-        *(harmless(dimensions.get(name, "")) for name in group_by),
+        *(safe(dimensions.get(name, "")) for name in group_by),
         plain(row.quantity.quantity),
         str(row.quantity.event_count),
     ]
-
-
-def harmless(text: str) -> str:
-    return f"'{text}" if text.startswith(FORMULAS) else text
 
 
 def lines(rows: list[list[str]]) -> bytes:

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from apps.core.spreadsheets import safe
+
 COLUMNS = ("line", "id", "status", "code", "param", "message")
-# A spreadsheet runs a cell that begins so as a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,3 @@ def append(path: Path, lines: Iterable[Line], *, at: int) -> int:
         file.seek(at)
         file.write(text.getvalue().encode(errors="replace"))
         return file.tell()
-
-
-def safe(text: str) -> str:
-    return f"'{text}" if text.startswith(FORMULA) else text
