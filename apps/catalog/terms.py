@@ -42,6 +42,21 @@ def check_terms(terms: Mapping[str, Any]) -> None:
         refuse("usage_interval_count", "the interval of usage has to divide that of fees")
 
 
+# What an add-on has from the subscription that it is attached to.
+FOLLOWED = ("usage_interval_unit", "usage_interval_count", "proration", "trial_days", "trial_covers")
+
+
+def check_add_on_terms(terms: Mapping[str, Any]) -> None:
+    """An add-on says what its fees are for, a month or a year; the rest is the subscription's to say.
+
+    Raises `Invalid` invalid_terms with a pointer, or nothing.
+    """
+    default = terms_of(PlanVersion())
+    for name in FOLLOWED:
+        if name in terms and terms[name] != default[name]:
+            refuse(name, "leave it out; an add-on follows the subscription that it is attached to")
+
+
 def divides(unit: str, count: int, part_unit: str, part_count: int) -> bool:
     """Whether each boundary of an interval is one of the part as well: months hold whole days, but not whole weeks."""
     if unit in DAYS and part_unit in DAYS:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from django.db import models
 from django.db.models import F, Q
 
-from apps.catalog.models import PlanVersion
+from apps.catalog.models import Plan, PlanVersion
 from apps.core.models import PublicModel
 from apps.core.validators import validate_time_zone
 from apps.customers.models import Customer
@@ -112,16 +112,22 @@ class Subscription(PublicModel):
         """The oldest period that is not billed yet."""
         return Period(self.invoiced_until, self.next_boundary_at)
 
-    def timeline(self, phases: "Iterable[SubscriptionPhase] | None" = None) -> life.Timeline:
-        """All that the phases say, as a value; one query, unless they are given with their versions."""
+    def timeline(
+        self,
+        phases: "Iterable[SubscriptionPhase] | None" = None,
+        add_ons: "Iterable[SubscriptionAddOn]" = (),
+    ) -> life.Timeline:
+        """All that phases and add-ons say, as a value; two queries, unless they are given with their versions."""
         if phases is None:
             phases = self.phases.select_related("plan_version").order_by("starts_at")
+            add_ons = self.add_ons.select_related("plan_version").order_by("plan_id", "starts_at")
         return life.Timeline(
             [phase.stage(self) for phase in phases],
             self.billing_anchor,
             self.billing_day,
             self.ends_at,
             self.unused == self.Unused.NOTHING,
+            tuple(one.value() for one in add_ons),
         )
 
 
@@ -195,6 +201,45 @@ class SubscriptionPhase(models.Model):
                 moved=life.Moved(self.moved_cycle_ends_at, self.moved_fees_start_at, self.moved_fees_end_at),
             ),
             proration=version.proration,
+        )
+
+
+class SubscriptionAddOn(models.Model):
+    """From when to when an add-on is attached, and how many times: `[starts_at, ends_at)`.
+
+    A change of the quantity is a row of its own that begins where the former ends. The database refuses two rows of
+    one add-on that overlap, and a version of another plan than the row names.
+    """
+
+    subscription = models.ForeignKey(Subscription, models.PROTECT, related_name="add_ons")
+    # The version's plan, here as well so that a constraint can name it.
+    plan = models.ForeignKey(Plan, models.PROTECT, related_name="attached")
+    plan_version = models.ForeignKey(PlanVersion, models.PROTECT, related_name="attached")
+    quantity = models.PositiveIntegerField(default=1)
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField(null=True)  # exclusive
+
+    class Meta:
+        ordering = ["plan_id", "starts_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(ends_at__isnull=True) | Q(starts_at__lt=F("ends_at")),
+                name="subscription_add_on_in_order",
+            ),
+            models.CheckConstraint(condition=Q(quantity__gte=1), name="subscription_add_on_quantity"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.plan_version} from {self.starts_at:%Y-%m-%d}"
+
+    def value(self) -> life.AddOn:
+        return life.AddOn(
+            plan_id=self.plan_id,
+            start=self.starts_at,
+            end=self.ends_at,
+            version_id=self.plan_version_id,
+            quantity=self.quantity,
+            fees=intervals_of(self.plan_version)[0],
         )
 
 

@@ -8,7 +8,7 @@ from apps.catalog.models import PlanVersion
 from apps.catalog.selectors import Buyer, offered_version
 from apps.core.errors import Missing
 from apps.customers.models import Customer
-from apps.subscriptions.models import Subscription, SubscriptionPhase
+from apps.subscriptions.models import Subscription, SubscriptionAddOn, SubscriptionPhase
 from apps.subscriptions.timeline import Timeline
 
 
@@ -48,10 +48,14 @@ def version_for(*, customer: Customer, plan_code: str, storefront: str = "", reg
 
 
 def timelines_of(subscriptions: Iterable[Subscription]) -> dict[int, Timeline]:
-    """All that their phases say, by subscription; one query."""
+    """All that their phases and add-ons say, by subscription; two queries."""
     by_id = {one.pk: one for one in subscriptions}
     phases: dict[int, list[SubscriptionPhase]] = {pk: [] for pk in by_id}
     found = SubscriptionPhase.objects.filter(subscription_id__in=by_id).select_related("plan_version")
     for phase in found.order_by("starts_at"):
         phases[phase.subscription_id].append(phase)
-    return {pk: one.timeline(phases[pk]) for pk, one in by_id.items()}
+    add_ons: dict[int, list[SubscriptionAddOn]] = {pk: [] for pk in by_id}
+    attached = SubscriptionAddOn.objects.filter(subscription_id__in=by_id).select_related("plan_version")
+    for add_on in attached.order_by("plan_id", "starts_at"):
+        add_ons[add_on.subscription_id].append(add_on)
+    return {pk: one.timeline(phases[pk], add_ons[pk]) for pk, one in by_id.items()}

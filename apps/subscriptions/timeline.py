@@ -62,6 +62,24 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class AddOn:
+    """From when to when an add-on is attached, so many times. Of one plan no two overlap.
+
+    `fees` is what its fees are for; a stage with fees for another interval can't have it.
+    """
+
+    plan_id: int
+    start: datetime
+    end: datetime | None
+    version_id: int
+    quantity: int
+    fees: Interval
+
+    def counts_at(self, instant: datetime) -> bool:
+        return self.start <= instant and (self.end is None or instant < self.end)
+
+
+@dataclass(frozen=True, slots=True)
 class Era:
     """`since` is where fees of its first period begin; before `start` only when that was moved to another zone.
 
@@ -89,6 +107,8 @@ class Timeline:
     anchor_day: int | None = None
     ends_at: datetime | None = None
     is_unused_paid: bool = False
+    # By plan and then by time.
+    add_ons: tuple[AddOn, ...] = ()
 
     @cached_property
     def eras(self) -> list[Era]:

@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from apps.catalog.models import PlanVersion
 from apps.invoices.models import BillingSettings, Invoice
 from apps.invoices.services import close_periods
 from apps.invoices.services.close_periods import close_due_periods, close_period, open_due_subscriptions
@@ -16,12 +17,13 @@ from apps.invoices.services.compute import compute_invoice, compute_invoices
 from apps.invoices.services.cycles import Asked
 from apps.invoices.services.finalize_invoice import finalize_due_invoices
 from apps.subscriptions.models import Subscription
+from apps.subscriptions.services.add_ons import attach_add_on, detach_add_on
 from apps.tenants.models import Tenant
 from tests.harness.evidence import rolled_back
 from tests.harness.factories import an_event, make_customer, make_meter, make_plan, make_subscription, report
 from tests.invoices.ledger import FEBRUARY, JANUARY, fee, metered, publish_next
 from tests.scenarios.lifecycle.test_laws import LIVES, START, YEAR, act, sold
-from tests.scenarios.lifecycle.words import run
+from tests.scenarios.lifecycle.words import base, run, sell
 
 APRIL = datetime(2026, 4, 1, tzinfo=UTC)
 LIFE = st.tuples(LIVES, st.sampled_from(["calendar", "anniversary"]))
@@ -52,13 +54,41 @@ def make_many(count: int) -> None:
             metered("percentage", meter="paid", rate="0.1", events_included=2),
         ],
     )
+    add_ons = [
+        sell(
+            code, fee("31", "advance"), base("5", "once", code="setup"), base("7", code="end"), kind="add_on"
+        )
+        for code in ("extra", "more")
+    ]
     for number in range(count):
         customer = make_customer(f"c{number}")
-        make_subscription(customer, version, started_at=JANUARY + timedelta(hours=1 + number % 3))
+        one = make_subscription(customer, version, started_at=JANUARY + timedelta(hours=1 + number % 3))
+        attach_some(one, add_ons, number)
     report(*(an_event(**one) for number in range(count) for one in events_of(number)), now=FEBRUARY)
     publish_next(
         version, fee("62", "advance"), metered("per_unit", unit_amount="4"), now=JANUARY.replace(day=20)
     )
+
+
+def attach_some(subscription: Subscription, add_ons: list[PlanVersion], number: int) -> None:
+    """All kinds of fees: one from the start, the other later, and one that is detached within the month."""
+    start = subscription.started_at
+    for days, version in ((0, add_ons[0]), (3 + number % 5, add_ons[1])):
+        attach_add_on(
+            subscription=subscription,
+            plan_version=version,
+            when="date",
+            at=start + timedelta(days=days),
+            now=start,
+        )
+    if number % 2:
+        detach_add_on(
+            subscription=subscription,
+            plan=add_ons[0].plan,
+            when="date",
+            at=start + timedelta(days=9),
+            now=start,
+        )
 
 
 def events_of(number: int) -> list[dict[str, Any]]:

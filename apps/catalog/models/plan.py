@@ -18,6 +18,14 @@ TERMS = (
 
 
 class Plan(models.Model):
+    class Kind(models.TextChoices):
+        """An add-on is attached to a subscription beside its plan, and is no subscription by itself."""
+
+        PLAN = "plan", "Plan"
+        ADD_ON = "add_on", "Add-on"
+
+    # Never changed: what is subscribed to stays a plan, and what is attached an add-on.
+    kind = models.CharField(max_length=6, choices=Kind.choices, default=Kind.PLAN)
     code = models.CharField(max_length=63, unique=True, validators=[code_validator])
     name = models.CharField(max_length=120)
     description = models.TextField(blank=True)
@@ -26,9 +34,14 @@ class Plan(models.Model):
 
     class Meta:
         ordering = ["name"]
+        constraints = [models.CheckConstraint(condition=Q(kind__in=["plan", "add_on"]), name="plan_kind")]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_add_on(self) -> bool:
+        return self.kind == self.Kind.ADD_ON
 
 
 class PlanVersion(models.Model):

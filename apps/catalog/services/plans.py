@@ -10,7 +10,7 @@ from apps.audit.services.record import record
 from apps.catalog.definitions import price_from_document
 from apps.catalog.models import Meter, Plan, PlanVersion, Price, PriceBook, PriceFilter, PriceTier, Product
 from apps.catalog.services.new_price import NewPrice, problems_of
-from apps.catalog.terms import check_terms, terms_of
+from apps.catalog.terms import check_add_on_terms, check_terms, terms_of
 from apps.core.errors import Invalid, Refused
 from apps.rating import Problem
 
@@ -30,15 +30,19 @@ def create_plan(
     description: str = "",
     product: Product | None = None,
     price_book: PriceBook | None = None,
+    kind: str = Plan.Kind.PLAN,
     **terms: Any,
 ) -> PlanVersion:
-    """Create a plan with version 1 as a draft. Raises `Refused` plan_exists, and what `draft_version` raises."""
+    """Create a plan or an add-on with version 1 as a draft.
+
+    Raises `Refused` plan_exists, and what `draft_version` raises.
+    """
     plan, created = Plan.objects.get_or_create(
-        code=code, defaults={"name": name, "description": description, "product": product}
+        code=code, defaults={"name": name, "description": description, "product": product, "kind": kind}
     )
     if not created:
         raise Refused("plan_exists", f"There is a plan {code!r} already.", param="/code")
-    record(action="plan.created", target=plan)
+    record(action="plan.created", target=plan, changes={"kind": str(kind)} if plan.is_add_on else {})
     return draft_version(plan=plan, currency=currency, prices=prices, price_book=price_book, **terms)
 
 
@@ -77,6 +81,8 @@ def draft_version(
     """
     check_book(price_book, currency, is_negotiated)
     check_terms(terms)
+    if plan.is_add_on:
+        check_add_on_terms(terms)
     Plan.objects.select_for_update().get(pk=plan.pk)
     latest = plan.versions.aggregate(number=Max("number"))["number"] or 0
     version = PlanVersion.objects.create(
@@ -112,6 +118,8 @@ def replace_prices(
     for name, value in terms.items():
         setattr(version, name, value)
     check_terms(terms_of(version))
+    if version.plan.is_add_on:
+        check_add_on_terms(terms_of(version))
     version.save(update_fields=["currency", "price_book", *terms])
     add_prices(version=version, prices=prices)
     record(action="plan_version.changed", target=version)

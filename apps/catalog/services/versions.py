@@ -10,7 +10,7 @@ from apps.audit.services.record import record
 from apps.catalog.definitions import definition_of
 from apps.catalog.models import PlanVersion, Price, PriceBook, PriceFilter, PriceTier
 from apps.catalog.services.plans import errors_of, out_of_reach, reach, refuse
-from apps.catalog.terms import check_terms, terms_of
+from apps.catalog.terms import check_add_on_terms, check_terms, terms_of
 from apps.core.errors import Refused
 from apps.rating import DefinitionError, Problem
 
@@ -36,16 +36,20 @@ def add_mover(mover: Mover) -> None:
 def publish_version(*, version: PlanVersion, now: datetime, existing: str = Existing.KEEP) -> PlanVersion:
     """Freeze a draft for good, and move those on older versions of the same offer when asked to.
 
-    Raises `Refused` not_a_draft, no_prices, meter_is_draft; `Invalid` when a definition does not hold, with
-    pointers into its prices.
+    Raises `Refused` not_a_draft, no_prices, meter_is_draft, add_on_has_usage, add_ons_keep_their_version; `Invalid`
+    when a definition does not hold, with pointers into its prices.
     """
     version = PlanVersion.objects.select_for_update(of=("self",)).select_related("plan").get(pk=version.pk)
     if not version.is_draft:
         raise Refused("not_a_draft", f"{version} is {version.status}; only a draft can be published.")
     prices = list(version.prices.select_related("plan_version", "meter").prefetch_related("tiers", "filters"))
     check_terms(terms_of(version))
+    if version.plan.is_add_on:
+        check_add_on_terms(terms_of(version))
     if not prices:
         raise Refused("no_prices", f"{version} has no prices yet; add at least one.")
+    if version.plan.is_add_on:
+        refuse_as_add_on(prices, existing)
     refuse_draft_meters(prices)
     problems: list[Problem] = []
     for index, price in enumerate(prices):
@@ -68,6 +72,29 @@ def publish_version(*, version: PlanVersion, now: datetime, existing: str = Exis
         changes={"existing": str(existing), "subscriptions_moved": moved},
     )
     return version
+
+
+def refuse_as_add_on(prices: Sequence[Price], existing: str) -> None:
+    """Usage is the plan's to price: two versions that price one meter at one time would bill it twice."""
+    problems = [
+        Problem(
+            "add_on_has_usage",
+            f"/prices/{index}/model",
+            f"{price.name}: an add-on has flat fees only; price usage in a plan, or leave this price out.",
+        )
+        for index, price in enumerate(prices)
+        if price.is_metered
+    ]
+    if problems:
+        raise Refused(
+            problems[0].code, problems[0].message, param=problems[0].pointer, errors=errors_of(problems)
+        )
+    if existing != Existing.KEEP:
+        raise Refused(
+            "add_ons_keep_their_version",
+            "Add-ons that are attached keep their version; detach them and attach the new one.",
+            param="/existing",
+        )
 
 
 def refuse_draft_meters(prices: Sequence[Price]) -> None:

@@ -22,7 +22,7 @@ from apps.invoices.selectors import (
     unpriced_known_of,
 )
 from apps.invoices.services import fee_lines, usage_lines
-from apps.invoices.services.cycles import Asked, Cycle, cut_cycles, opening_segment, unshortened
+from apps.invoices.services.cycles import Asked, Cycle, cut_cycles, opening_segments, unshortened
 from apps.invoices.services.fee_lines import advance_lines, arrears_lines
 from apps.invoices.services.lines import (
     ComputedLine,
@@ -32,8 +32,10 @@ from apps.invoices.services.lines import (
     prices_by_id,
     prices_of,
 )
+from apps.invoices.services.once_lines import Wanted, once_lines
 from apps.invoices.services.taken import Shared
 from apps.rating import Step, StepKind, exact_sum
+from apps.subscriptions.attached import beginnings
 from apps.subscriptions.models import Subscription
 from apps.subscriptions.periods import Period
 from apps.subscriptions.selectors import timelines_of
@@ -81,24 +83,16 @@ def compute_invoices(
         timelines = timelines_of(one.subscription for one in asked)
     prefetch_related_objects([one.subscription for one in asked], "plan_version")
     cycles = cut_cycles([one for one in asked if one.kind == Invoice.Kind.CYCLE], timelines)
-    openings = [
-        (one, opening_segment(timelines[one.subscription.pk], one.period))
-        for one in asked
-        if one.kind == Invoice.Kind.OPENING
-    ]
-    prices = prices_of(
-        {version_id for cycle in cycles for version_id in cycle.version_ids}
-        | {segment.version_id for _, segment in openings}
-    )
-    computed = compute_cycles(cycles, prices, as_of)
-    computed += [opening(one, segment, prices) for one, segment in openings]
+    openings = [(one, timelines[one.subscription.pk]) for one in asked if one.kind == Invoice.Kind.OPENING]
+    computed = compute_cycles(cycles, as_of) + compute_openings(openings)
     by_question = {(one.subscription.pk, one.period, one.kind): one for one in computed}
     return [by_question[one.subscription.pk, one.period, one.kind] for one in asked]
 
 
-def compute_cycles(cycles: Sequence[Cycle], prices: Prices, as_of: datetime) -> list[ComputedInvoice]:
+def compute_cycles(cycles: Sequence[Cycle], as_of: datetime) -> list[ComputedInvoice]:
     if not cycles:
         return []
+    prices = prices_of({version_id for cycle in cycles for version_id in cycle.version_ids})
     shared = usage_lines.share_out([one.sharing for one in cycles], prices=prices, as_of=as_of)
     fees = billed_fees_of([question for one in cycles for question in one.fee_questions])
     known = {price.pk: price for rows in prices.values() for price in rows}
@@ -111,16 +105,21 @@ def compute_cycles(cycles: Sequence[Cycle], prices: Prices, as_of: datetime) -> 
             if any(part.unpriced for part in parts)
         }
     )
+    once = once_lines([Wanted(one.asked, one.beginnings) for one in cycles], prices)
     return [
-        assembled(cycle, parts, billed_fees=fees, prices=prices, known=known, unpriced_known=unpriced_known)
-        for cycle, parts in zip(cycles, shared, strict=True)
-    ]
+        assembled(
+            cycle, parts, once=lines, billed_fees=fees, prices=prices, known=known,
+            unpriced_known=unpriced_known,
+        )
+        for cycle, parts, lines in zip(cycles, shared, once, strict=True)
+    ]  # fmt: skip
 
 
 def assembled(
     cycle: Cycle,
     shared: list[Shared],
     *,
+    once: list[ComputedLine],
     billed_fees: BilledFees,
     prices: Prices,
     known: Mapping[int, Price],
@@ -137,8 +136,9 @@ def assembled(
         lines += segment_lines(one, prices, fees, currency)
     due = unshortened(cycle.fee_segments, cycle.timeline, period, cycle.span)
     lines += advance_lines(due, prices, billed, known, currency)
-    if cycle.following is not None:
-        lines += fee_lines.upfront_lines(cycle.following, prices[cycle.following.version_id], currency)
+    lines += once
+    for following in cycle.following:
+        lines += fee_lines.upfront_lines(following, prices[following.version_id], currency)
     lines += adjustments(late, cycle.billed, currency)
     unpriced = [row for one in own for row in one.unpriced]
     unpriced += late_unpriced(
@@ -171,15 +171,35 @@ def late_unpriced(known: UnpricedKnown, rows: list[Unpriced]) -> list[Unpriced]:
     return found
 
 
-def opening(asked: Asked, segment: Segment, prices: Prices) -> ComputedInvoice:
+def compute_openings(asked: Sequence[tuple[Asked, Timeline]]) -> list[ComputedInvoice]:
     """Fees that are due when a subscription starts, or when its trial is over."""
+    if not asked:
+        return []
+    segments = [opening_segments(timeline, one.period) for one, timeline in asked]
+    prices = prices_of({segment.version_id for rows in segments for segment in rows})
+    first = [
+        Wanted(one, beginnings(timeline, Period(one.period.start, one.period.start + MICROSECOND)))
+        for one, timeline in asked
+    ]
+    return [
+        opening(one, rows, once, prices)
+        for (one, _), rows, once in zip(asked, segments, once_lines(first, prices), strict=True)
+    ]
+
+
+def opening(
+    asked: Asked, segments: list[Segment], once: list[ComputedLine], prices: Prices
+) -> ComputedInvoice:
+    """The plan's fees, and then those of the add-ons."""
     currency = asked.subscription.plan_version.currency
     lines = []
-    for price in prices[segment.version_id] if segment.has_fees else []:
-        if price.billing_timing == Timing.ONCE:
-            lines.append(fee_lines.once_line(price, replace(segment, period=asked.period), currency))
-        elif price.billing_timing == Timing.ADVANCE:
-            lines.append(fee_lines.arrears_line(price, segment, currency))
+    for index, segment in enumerate(segments):
+        for price in prices[segment.version_id] if segment.has_fees else []:
+            if price.billing_timing == Timing.ONCE and not index:
+                lines.append(fee_lines.once_line(price, replace(segment, period=asked.period), currency))
+            elif price.billing_timing == Timing.ADVANCE:
+                lines.append(fee_lines.arrears_line(price, segment, currency))
+    lines += once
     return ComputedInvoice(asked.subscription, asked.period, currency, lines, [], Invoice.Kind.OPENING)
 
 

@@ -8,6 +8,8 @@ from apps.invoices.models import Invoice
 from apps.invoices.selectors import BilledUsage, FeeQuestion, billed_usage_of
 from apps.invoices.services.lines import Segment, Treatment
 from apps.invoices.services.taken import Sharing
+from apps.subscriptions import attached
+from apps.subscriptions.attached import Beginning
 from apps.subscriptions.models import Subscription
 from apps.subscriptions.periods import Period
 from apps.subscriptions.timeline import Timeline
@@ -32,7 +34,8 @@ class Cycle:
     full: Period
     segments: list[Segment]
     fee_segments: list[Segment]
-    following: Segment | None
+    following: list[Segment]
+    beginnings: list[Beginning]
     former: list[Segment]
     billed: list[BilledUsage]
     late: list[Segment]
@@ -47,8 +50,8 @@ class Cycle:
 
     @property
     def version_ids(self) -> set[int]:
-        known = [*self.segments, *self.late, *self.fee_segments, *self.former]
-        return {one.version_id for one in (known if self.following is None else [*known, self.following])}
+        known = [*self.segments, *self.late, *self.fee_segments, *self.former, *self.following]
+        return {one.version_id for one in known} | {one.add_on.version_id for one in self.beginnings}
 
     @property
     def is_last(self) -> bool:
@@ -103,22 +106,28 @@ def cut_cycle(asked: Asked, timeline: Timeline, billed: list[BilledUsage]) -> Cy
         full=full,
         segments=[Segment.of(stage, full) for stage in timeline.usage_stages(period)],
         fee_segments=fee_segments(timeline, period),
-        following=upfront_segment(timeline, period.end),
+        following=upfront_segments(timeline, period.end),
+        beginnings=attached.beginnings(timeline, period),
         former=former_segments(timeline, period.start),
         billed=billed,
         late=late_segments(billed, timeline),
     )
 
 
-def upfront_segment(timeline: Timeline, end: datetime) -> Segment | None:
-    """The fee period that begins where a cycle ends, when there is one; None before the opening has billed."""
+def upfront_segments(timeline: Timeline, end: datetime) -> list[Segment]:
+    """The fee period that begins where a cycle ends, when there is one; none before the opening has billed.
+
+    One for the plan, and one for each add-on that is attached then.
+    """
     if end == timeline.ends_at or timeline.opens_at is None or end <= timeline.opens_at:
-        return None
+        return []
     span = timeline.fee_span_at(end)
     if span.start != end:
-        return None
+        return []
     stage = replace(timeline.stage_at(end), start=span.start, end=span.end)
-    return Segment.of(stage, timeline.fee_period_at(end))
+    full = timeline.fee_period_at(end)
+    stages = [stage, *(attached.on(one, stage) for one in attached.counting_at(timeline, end))]
+    return [Segment.of(one, full) for one in stages]
 
 
 def former_segments(timeline: Timeline, start: datetime) -> list[Segment]:
@@ -134,18 +143,24 @@ def former_segments(timeline: Timeline, start: datetime) -> list[Segment]:
 
 
 def fee_segments(timeline: Timeline, cycle: Period) -> list[Segment]:
-    """All counted in the zone of the cycle: days add up to those of the whole only where each lies in one zone."""
+    """Those of the plan, and then those of add-ons.
+
+    All counted in the zone of the cycle: days add up to those of the whole only where each lies in one zone.
+    """
     full = timeline.fee_period_at(cycle.start)
     zone = timeline.stage_at(cycle.start).basis.time_zone
-    return [replace(Segment.of(stage, full), time_zone=zone) for stage in timeline.fee_stages(cycle)]
+    stages = [*timeline.fee_stages(cycle), *attached.fee_stages(timeline, cycle)]
+    return [replace(Segment.of(stage, full), time_zone=zone) for stage in stages]
 
 
 def unshortened(segments: list[Segment], timeline: Timeline, period: Period, span: Period) -> list[Segment]:
     """Where nothing comes back, what is paid at the start is due as if the subscription went on."""
     if period.end != timeline.ends_at or not timeline.is_unused_paid:
         return segments
-    last = segments[-1]
-    return [*segments[:-1], replace(last, period=Period(last.period.start, span.end))]
+    return [
+        replace(one, period=Period(one.period.start, span.end)) if one.period.end == period.end else one
+        for one in segments
+    ]
 
 
 def late_segments(billed: list[BilledUsage], timeline: Timeline) -> list[Segment]:
@@ -159,12 +174,19 @@ def late_segments(billed: list[BilledUsage], timeline: Timeline) -> list[Segment
     ]
 
 
-def opening_segment(timeline: Timeline, period: Period) -> Segment:
+def opening_segments(timeline: Timeline, period: Period) -> list[Segment]:
+    """Of the plan, and of the add-ons that are attached from the first."""
     if timeline.ends_at is not None and timeline.ends_at <= period.start:
         # It ended before it opened: nothing is asked for.
         version_id = timeline.stages[-1].version_id
-        return Segment(version_id, period, period, treatment=Treatment.PAUSED)
+        return [Segment(version_id, period, period, treatment=Treatment.PAUSED)]
     # A change within the first cycle is known: the opening asks for what counts first, the cycle for the rest.
     cycle = Period(period.start, timeline.cycle_at(period.start).end)
-    stage = next(one for one in timeline.fee_stages(cycle) if one.end is not None and one.end > period.start)
-    return Segment.of(replace(stage, start=period.start), timeline.fee_period_at(period.start))
+    full = timeline.fee_period_at(period.start)
+    first = [one for one in timeline.fee_stages(cycle) if one.end is not None and one.end > period.start][:1]
+    first += [
+        one
+        for one in attached.fee_stages(timeline, cycle)
+        if one.start <= period.start and one.end is not None and one.end > period.start
+    ]
+    return [Segment.of(replace(stage, start=period.start), full) for stage in first]

@@ -97,10 +97,11 @@ def lacking_lines(
         difference_lines = difference(found[price_id], asked, billed.get(price_id))
         # A part each, or one line for all of them, which stands with the last.
         lines += zip(parts[-len(difference_lines) :], difference_lines, strict=False)
-    whole = Period(segments[0].period.start, segments[-1].period.end)
+    last = max(segments, key=lambda one: one.period.end)
+    whole = Period(segments[0].period.start, last.period.end)
     for price_id, amount in billed.items():
         if price_id not in due and amount and known[price_id].billing_timing == timing:
-            lines.append((segments[-1], settling_line(known[price_id], whole, [], amount)))
+            lines.append((last, settling_line(known[price_id], whole, [], amount)))
     return lines
 
 

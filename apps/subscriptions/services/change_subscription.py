@@ -11,7 +11,7 @@ from apps.core.errors import Invalid, Refused
 from apps.subscriptions.models import Subscription
 from apps.subscriptions.services import rewrite
 from apps.subscriptions.services.move import switch
-from apps.subscriptions.services.subscribe import check_quantity, refuse_unoffered
+from apps.subscriptions.services.subscribe import check_quantity, refuse_other_currency, refuse_unoffered
 from apps.subscriptions.services.when import instant_of, refuse_ended
 
 
@@ -29,9 +29,9 @@ def change_subscription(
     """From an instant on, another version or quantity counts, alone and for every kind of price.
 
     Changes that were to begin later give way; trials and pauses stay. Raises `Invalid` nothing_to_change,
-    invalid_quantity, currency_mismatch, and for the time what `instant_of` raises; `Refused`
-    plan_version_not_on_offer, negotiated_for_another, already_subscribed, meter_billed_elsewhere, no_change,
-    subscription_ended.
+    invalid_quantity, currency_mismatch, and for the time what `instant_of` raises; `Refused` is_add_on,
+    plan_version_not_on_offer, negotiated_for_another, already_subscribed, meter_billed_elsewhere, add_on_interval,
+    no_change, subscription_ended.
     """
     if plan_version is None and quantity is None:
         raise Invalid("nothing_to_change", "Name a plan version, a quantity, or both.", param="/plan")
@@ -63,12 +63,7 @@ def change_subscription(
 def refuse_version(subscription: Subscription, version: PlanVersion) -> None:
     customer = subscription.customer
     refuse_unoffered(customer, version)
-    if version.currency != customer.currency:
-        raise Invalid(
-            "currency_mismatch",
-            f"{version} is priced in {version.currency}, {customer} pays in {customer.currency}.",
-            param="/plan",
-        )
+    refuse_other_currency(customer, version, param="/plan")
     others = Subscription.objects.filter(
         customer=customer, status=Subscription.Status.ACTIVE, plan_version__plan_id=version.plan_id
     ).exclude(pk=subscription.pk)

@@ -13,6 +13,7 @@ from apps.core.validators import validate_time_zone
 from apps.subscriptions.models import Subscription
 from apps.subscriptions.periods import Period, Schedule
 from apps.subscriptions.services import rewrite
+from apps.subscriptions.services.add_ons import move_edges
 from apps.subscriptions.services.rewrite import Piece
 from apps.subscriptions.services.when import refuse_ended
 from apps.subscriptions.timeline import Era, Timeline
@@ -24,7 +25,8 @@ def change_time_zone(
 ) -> Subscription:
     """The open period ends at the boundary of the new zone that is nearest to its old end, and counts as whole.
 
-    So does its fee period. Changes and an end that were to come at an old boundary come at the nearest new one.
+    So does its fee period. What was to come at an old boundary, a change, an add-on or an end, comes at the nearest
+    new one.
     Raises `Invalid` invalid_time_zone; `Refused` same_time_zone, subscription_ended, meter_billed_elsewhere.
     """
     try:
@@ -39,8 +41,9 @@ def change_time_zone(
     timeline = subscription.timeline()
     cursor = subscription.invoiced_until
     pieces = moved_pieces(subscription, timeline, ZoneInfo(old), ZoneInfo(time_zone))
+    mover = Mover(timeline, ZoneInfo(old), ZoneInfo(time_zone))
+    move_edges(subscription, mover.moved)
     if subscription.ends_at is not None:
-        mover = Mover(timeline, ZoneInfo(old), ZoneInfo(time_zone))
         subscription.ends_at = mover.moved(subscription.ends_at)
     subscription.phases.filter(starts_at__lt=cursor, time_zone="").update(time_zone=old)
     subscription.time_zone = time_zone

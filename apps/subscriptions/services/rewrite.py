@@ -5,9 +5,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import QuerySet
+
 from apps.catalog.models import PlanVersion, Price
+from apps.core.errors import Refused
 from apps.customers.models import Customer
-from apps.subscriptions.models import Subscription, SubscriptionPhase, intervals_of
+from apps.subscriptions.attached import counting_at, misfits
+from apps.subscriptions.models import Subscription, SubscriptionAddOn, SubscriptionPhase, intervals_of
 from apps.subscriptions.services.double_billing import refuse_double_billing
 from apps.subscriptions.timeline import Timeline
 
@@ -140,21 +144,29 @@ def write(
     return refresh(subscription, before=before)
 
 
+def cut_off(rows: QuerySet[SubscriptionAddOn], at: datetime) -> None:
+    """Let these add-ons end at `at`; what was to begin then or later never does."""
+    rows.filter(starts_at__gte=at).delete()
+    rows.filter(starts_at__lt=at, ends_at__isnull=True).update(ends_at=at)
+    rows.filter(starts_at__lt=at, ends_at__gt=at).update(ends_at=at)
+
+
 def refresh(subscription: Subscription, *, before: Timeline) -> Timeline:
     """The open period, its version, and when the opening is due, as the timeline now says.
 
     Raises `Refused` already_subscribed, meter_billed_elsewhere when it says more than `before` and another
-    subscription has that time.
+    subscription has that time; add_on_interval when an add-on would be attached to fees of another interval.
     """
     timeline = subscription.timeline()
     cursor = subscription.invoiced_until
+    refuse_misfits(timeline, cursor)
     subscription.next_boundary_at = timeline.cycle_at(cursor).end
     # The latest version that counts in the open period.
     last = timeline.stage_at(subscription.next_boundary_at - MICROSECOND)
     subscription.plan_version_id = last.version_id
     if not has_opened(subscription, before):
         opens_at = timeline.opens_at
-        is_due = opens_at is not None and has_opening_fees_of(timeline.stage_at(opens_at).version_id)
+        is_due = opens_at is not None and has_opening_fees_of(versions_at(timeline, opens_at))
         subscription.opening_due_at = opens_at if is_due else None
     subscription.save(update_fields=["next_boundary_at", "plan_version", "opening_due_at"])
     refuse_double_billing(subscription, before=before, after=timeline)
@@ -171,7 +183,28 @@ def has_opened(subscription: Subscription, timeline: Timeline) -> bool:
     return timeline.opens_at is not None and timeline.opens_at < subscription.invoiced_until
 
 
-def has_opening_fees_of(version_id: int) -> bool:
-    return (
-        Price.objects.filter(plan_version_id=version_id).exclude(billing_timing=Price.Timing.ARREARS).exists()
-    )
+def versions_at(timeline: Timeline, instant: datetime) -> set[int]:
+    """The plan's and those of the add-ons."""
+    attached = {one.version_id for one in counting_at(timeline, instant)}
+    return {timeline.stage_at(instant).version_id, *attached}
+
+
+def has_opening_fees_of(version_ids: set[int]) -> bool:
+    prices = Price.objects.filter(plan_version_id__in=version_ids)
+    return prices.exclude(billing_timing=Price.Timing.ARREARS).exists()
+
+
+def refuse_misfits(timeline: Timeline, since: datetime) -> None:
+    """A fee for a month would be asked for once a year, or the other way around."""
+    found = sorted({one.version_id for one in misfits(timeline, since)})
+    if found:
+        names = ", ".join(
+            f"{one} (for {one.interval_count} {one.interval_unit})"
+            for one in PlanVersion.objects.filter(pk__in=found).select_related("plan").order_by("pk")
+        )
+        raise Refused(
+            "add_on_interval",
+            f"The fees of the plan are for another interval than those of {names}; detach it first, or choose an "
+            "add-on with fees for the interval of the plan.",
+            param="/add_on",
+        )

@@ -45,9 +45,9 @@ def subscribe(
 
     The first subscription fixes the customer's currency. A trial is the version's unless given here; what is due at
     the start is then due when the trial is over. Raises `Invalid` started_too_early, currency_mismatch,
-    invalid_quantity, invalid_billing_day, invalid_trial; `Refused` plan_version_not_on_offer, negotiated_for_another,
-    already_subscribed, meter_billed_elsewhere. The customer's row is locked, so that two callers can't both find
-    the plan free.
+    invalid_quantity, invalid_billing_day, invalid_trial; `Refused` is_add_on, plan_version_not_on_offer,
+    negotiated_for_another, already_subscribed, meter_billed_elsewhere. The customer's row is locked, so that two
+    callers can't both find the plan free.
     """
     if started_at < now - MAX_BACKDATING:
         raise Invalid(
@@ -148,16 +148,33 @@ def first_phases(
 
 
 def refuse_unoffered(customer: Customer, plan_version: PlanVersion) -> None:
+    if plan_version.plan.is_add_on:
+        raise Refused(
+            "is_add_on",
+            f"{plan_version.plan} is an add-on; choose a plan, and attach the add-on to the subscription.",
+            param="/plan",
+        )
+    refuse_unpublished(customer, plan_version, param="/plan")
+
+
+def refuse_unpublished(customer: Customer, plan_version: PlanVersion, *, param: str) -> None:
     if plan_version.status != PlanVersion.Status.PUBLISHED:
         raise Refused(
             "plan_version_not_on_offer",
             f"{plan_version} is {plan_version.status}, not published.",
-            param="/plan",
+            param=param,
         )
     mine = NegotiatedVersion.objects.filter(customer=customer, plan_version=plan_version)
     if plan_version.is_negotiated and not mine.exists():
-        raise Refused(
-            "negotiated_for_another", f"{plan_version} was made for another customer.", param="/plan"
+        raise Refused("negotiated_for_another", f"{plan_version} was made for another customer.", param=param)
+
+
+def refuse_other_currency(customer: Customer, plan_version: PlanVersion, *, param: str) -> None:
+    if plan_version.currency != customer.currency:
+        raise Invalid(
+            "currency_mismatch",
+            f"{plan_version} is priced in {plan_version.currency}, {customer} pays in {customer.currency}.",
+            param=param,
         )
 
 
@@ -166,11 +183,7 @@ def fix_currency(customer: Customer, plan_version: PlanVersion) -> None:
     if plan_version.currency == customer.currency:
         return
     if Subscription.objects.filter(customer=customer).exists():
-        raise Invalid(
-            "currency_mismatch",
-            f"{plan_version} is priced in {plan_version.currency}, {customer} pays in {customer.currency}.",
-            param="/plan",
-        )
+        refuse_other_currency(customer, plan_version, param="/plan")
     customer.currency = plan_version.currency
     customer.save(update_fields=["currency"])
 

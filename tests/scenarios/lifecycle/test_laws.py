@@ -14,6 +14,7 @@ from apps.core.errors import Refused
 from apps.invoices.models import Invoice, InvoiceLine
 from apps.rating import prorate, round_amount
 from apps.subscriptions.models import Subscription
+from apps.subscriptions.services.add_ons import attach_add_on, change_add_on, detach_add_on
 from apps.subscriptions.services.cancel import cancel, reactivate
 from apps.subscriptions.services.change_subscription import change_subscription, drop_scheduled_change
 from apps.subscriptions.services.change_time_zone import change_time_zone
@@ -43,6 +44,10 @@ STEP = st.tuples(
             "cancel",
             "reactivate",
             "zone",
+            "attach",
+            "attach_at_cursor",
+            "more_of_it",
+            "detach",
         ]
     ),
     st.integers(1, 5),
@@ -75,6 +80,12 @@ def act(subscription: Subscription, plans: list[PlanVersion], verb: str, number:
         "zone": lambda: change_time_zone(
             **common, time_zone=["UTC", "Europe/Berlin", "America/New_York"][number % 3]
         ),
+        "attach": lambda: attach_add_on(
+            **common, plan_version=plans[3], quantity=number, when=["now", "period_end"][number % 2]
+        ),
+        "attach_at_cursor": lambda: attach_add_on(**common, **at_cursor, plan_version=plans[3]),
+        "more_of_it": lambda: change_add_on(**common, plan=plans[3].plan, quantity=number, when="now"),
+        "detach": lambda: detach_add_on(**common, plan=plans[3].plan, when=["now", "period_end"][number % 2]),
     }
     with suppress(Refused):
         ways[verb]()
@@ -86,6 +97,8 @@ def sold(timing: str, proration: str = "second") -> list[PlanVersion]:
         sell("b", base("100", timing), calls("2"), proration=proration),
         sell("q", base("300.01", timing), calls("3"), interval_count=3, usage_interval_unit="month",
              usage_interval_count=1, proration=proration),
+        sell("x", base("17.77", timing, is_per_seat=True, code="extra"), base("5", "once", code="setup"),
+             kind="add_on"),
     ]  # fmt: skip
 
 
