@@ -1,5 +1,6 @@
 """Customers: whom usage is reported for and who gets the bill."""
 
+from datetime import datetime
 from typing import ClassVar
 
 from django.core.validators import RegexValidator
@@ -65,3 +66,32 @@ class Customer(PublicModel):
         place = " ".join(part for part in (self.postal_code, self.city) if part)
         lines = [self.address_line1, self.address_line2, place, self.region, self.country]
         return [line for line in lines if line]
+
+
+class TeamBilling(models.Model):
+    """Since when a team's usage is billed by its parent's subscriptions: `[starts_at, ends_at)`, the last one open.
+
+    What is billed is billed: no such time begins or ends before what the payer's subscriptions have billed. A trigger
+    lets no row change but for its end, and an exclusion constraint no two of one team overlap.
+    """
+
+    team = models.ForeignKey(Customer, models.PROTECT, related_name="team_billings")
+    payer = models.ForeignKey(Customer, models.PROTECT, related_name="billed_teams")
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField(null=True)  # exclusive
+
+    class Meta:
+        ordering = ["starts_at", "id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(ends_at__isnull=True) | Q(starts_at__lt=models.F("ends_at")),
+                name="team_billing_in_order",
+            ),
+            models.CheckConstraint(condition=~Q(team=models.F("payer")), name="team_billing_by_another"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.team} billed to {self.payer}"
+
+    def runs_at(self, instant: datetime) -> bool:
+        return self.starts_at <= instant and (self.ends_at is None or instant < self.ends_at)

@@ -1,11 +1,12 @@
 """Reads of customers."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from apps.core.errors import Missing
-from apps.customers.models import Customer
+from apps.customers.models import Customer, TeamBilling
 
 
 def customer_by_reference(reference: str) -> Customer:
@@ -25,3 +26,22 @@ def customer_ids_by_reference(references: Iterable[str]) -> dict[str, int]:
         found[external_id] = pk
         found[public_id] = pk
     return found
+
+
+def team_billings_of(payer_ids: Collection[int]) -> dict[int, list[TeamBilling]]:
+    """Which teams were, are or will be billed to each payer, by the number of the team; one query."""
+    found: dict[int, list[TeamBilling]] = {}
+    for one in TeamBilling.objects.filter(payer_id__in=payer_ids).order_by("team_id", "starts_at"):
+        found.setdefault(one.payer_id, []).append(one)
+    return found
+
+
+def team_billings_ending_after(instant: datetime) -> QuerySet[TeamBilling]:
+    """Those that run at the instant or later."""
+    return TeamBilling.objects.filter(Q(ends_at__isnull=True) | Q(ends_at__gt=instant))
+
+
+def team_billing_at(team: Customer, instant: datetime) -> TeamBilling | None:
+    """The one that runs then."""
+    running = team_billings_ending_after(instant).filter(team=team, starts_at__lte=instant)
+    return running.select_related("payer").first()

@@ -5,8 +5,10 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from apps.audit.services.record import record
+from apps.core import clock
 from apps.core.errors import Refused
 from apps.customers.models import Customer
+from apps.customers.selectors import team_billings_ending_after
 
 
 def create_customer(*, external_id: str, name: str, **fields: Any) -> Customer:
@@ -29,8 +31,10 @@ def create_customer(*, external_id: str, name: str, **fields: Any) -> Customer:
 
 @transaction.atomic
 def update_customer(*, customer: Customer, **fields: Any) -> Customer:
-    """Change what is given and leave the rest."""
+    """Change what is given and leave the rest. Raises `Refused` billed_to_parent for another parent meanwhile."""
     customer = Customer.objects.select_for_update().get(pk=customer.pk)
+    if "parent" in fields and fields["parent"] != customer.parent:
+        refuse_while_billed(customer)
     changes = {
         name: [str(getattr(customer, name)), str(value)]
         for name, value in fields.items()
@@ -42,3 +46,14 @@ def update_customer(*, customer: Customer, **fields: Any) -> Customer:
         customer.save(update_fields=list(fields))
         record(action="customer.changed", target=customer, changes=changes)
     return customer
+
+
+def refuse_while_billed(team: Customer) -> None:
+    """A team that is billed to its parent, now or from a later day on, keeps it."""
+    running = team_billings_ending_after(clock.now()).filter(team=team).select_related("payer").first()
+    if running is not None:
+        raise Refused(
+            "billed_to_parent",
+            f"{running.payer} pays for {team}; stop billing the team to its parent before it gets another one.",
+            param="/parent",
+        )

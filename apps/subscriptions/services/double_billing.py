@@ -1,12 +1,17 @@
-"""Two subscriptions of a customer to one plan, or to one meter, at one time would bill the same usage twice."""
+"""Two subscriptions of a customer to one plan, or to one meter, at one time would bill the same usage twice.
 
-from collections.abc import Iterable
+So would a team's own subscription beside one of the parent that it is billed to, as long as it is: for meters.
+"""
+
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 
 from django.db.models import Q
 
-from apps.catalog.models import PlanVersion
+from apps.catalog.models import Meter, PlanVersion
 from apps.core.errors import Refused
+from apps.customers.models import Customer
+from apps.customers.selectors import team_billings_ending_after
 from apps.subscriptions.models import Subscription, SubscriptionPhase
 from apps.subscriptions.timeline import Timeline
 
@@ -22,13 +27,15 @@ def refuse_double_billing(
 ) -> None:
     """Look at the time that `after` has and `before` had not, whatever it was gained by; other time is not judged.
 
-    Inside a transaction that holds the customer's row. Others count by their phases, also when they have ended:
-    what they billed is billed. Raises `Refused` already_subscribed, meter_billed_elsewhere.
+    Inside a transaction that holds the rows of the customer and of the parents it is billed to. Others count by
+    their phases, also when they have ended: what they billed is billed. Raises `Refused` already_subscribed,
+    meter_billed_elsewhere, meter_billed_in_family.
     """
     gained = without(claims_of(after), {} if before is None else claims_of(before))
     if not gained:
         return
-    taken = claims_of_others(subscription, min(start for spans in gained.values() for start, _ in spans))
+    since = min(start for spans in gained.values() for start, _ in spans)
+    taken = claims_of_others(subscription, since)
     found = {key for key, spans in gained.items() if overlapping(spans, taken.get(key, []))}
     customer, version = subscription.customer, subscription.plan_version
     if any(kind == PLAN for kind, _ in found):
@@ -39,6 +46,61 @@ def refuse_double_billing(
             f"Another subscription of {customer} bills a meter of {version}; usage would be billed twice.",
             param=param,
         )
+    refuse_in_family(subscription, gained, since, param)
+
+
+def refuse_in_family(subscription: Subscription, gained: Claims, since: datetime, param: str) -> None:
+    """What a team would be billed itself while its parent's subscriptions bill it, or the other way around."""
+    customer_id = subscription.customer_id
+    billings = list(
+        team_billings_ending_after(since)
+        .filter(Q(team_id=customer_id) | Q(payer_id=customer_id))
+        .select_related("team", "payer")
+    )
+    if not billings:
+        return
+    claims = claims_by_customer(
+        {one.payer_id if one.team_id == customer_id else one.team_id for one in billings}, since
+    )
+    for one in billings:
+        is_team = one.team_id == customer_id
+        theirs = within(claims.get(one.payer_id if is_team else one.team_id, {}), one.starts_at, one.ends_at)
+        if any(overlapping(spans, theirs.get(key, [])) for key, spans in gained.items()):
+            who = (
+                f"{one.payer} pays for {one.team} and bills a meter"
+                if is_team
+                else f"{one.team} is billed to {one.payer}, and has a subscription of its own for a meter"
+            )
+            raise Refused(
+                "meter_billed_in_family",
+                f"{who} of {subscription.plan_version}; usage would be billed twice. End one of the two first.",
+                param=param,
+            )
+
+
+def refuse_team_billed_itself(
+    *, team: Customer, payer: Customer, start: datetime, end: datetime | None
+) -> None:
+    """Before a team is billed to its parent, with the rows of both held. Raises `Refused` team_billed_itself."""
+    claims = claims_by_customer({team.pk, payer.pk}, start)
+    own, theirs = (within(claims.get(one.pk, {}), start, end) for one in (team, payer))
+    found = sorted(pk for kind, pk in own if overlapping(own[kind, pk], theirs.get((kind, pk), [])))
+    if found:
+        names = ", ".join(Meter.objects.filter(pk__in=found).order_by("name").values_list("name", flat=True))
+        raise Refused(
+            "team_billed_itself",
+            f"A subscription of {team} and one of {payer} both price {names}; usage would be billed twice. End the"
+            " team's own, or choose a time after its end.",
+        )
+
+
+def within(claims: Claims, start: datetime, end: datetime | None) -> Claims:
+    """The part of claims of meters that lies in `[start, end)`: a plan may be had by a team and its parent."""
+    found: Claims = {}
+    for key, spans in claims.items():
+        for from_at, until_at in spans if key[0] == METER else []:
+            add(found, key, max(from_at, start), min(until_at, end or FOREVER))
+    return found
 
 
 def claims_of(timeline: Timeline) -> Claims:
@@ -56,20 +118,29 @@ def claims_of(timeline: Timeline) -> Claims:
 
 def claims_of_others(subscription: Subscription, since: datetime) -> Claims:
     """Those of the customer's other subscriptions, at `since` or later."""
+    customer_id = subscription.customer_id
+    return claims_by_customer({customer_id}, since, leave_out=subscription.pk).get(customer_id, {})
+
+
+def claims_by_customer(
+    customer_ids: Collection[int], since: datetime, leave_out: int | None = None
+) -> dict[int, Claims]:
+    """Those of all their subscriptions but one, at `since` or later; one query."""
     phases = SubscriptionPhase.objects.filter(
-        Q(ends_at__isnull=True) | Q(ends_at__gt=since), subscription__customer_id=subscription.customer_id
-    ).exclude(subscription_id=subscription.pk)
+        Q(ends_at__isnull=True) | Q(ends_at__gt=since), subscription__customer_id__in=customer_ids
+    ).exclude(subscription_id=leave_out)
     rows = phases.order_by().values_list(
+        "subscription__customer_id",
         "starts_at",
         "ends_at",
         "subscription__ends_at",
         "plan_version__plan_id",
         "plan_version__prices__meter_id",
     )
-    found: Claims = {}
-    for start, end, ends_at, plan_id, meter_id in rows:
+    found: dict[int, Claims] = {}
+    for customer_id, start, end, ends_at, plan_id, meter_id in rows:
         for key in keys_of(plan_id, meter_id):
-            add(found, key, start, min(end or FOREVER, ends_at or FOREVER))
+            add(found.setdefault(customer_id, {}), key, start, min(end or FOREVER, ends_at or FOREVER))
     return found
 
 

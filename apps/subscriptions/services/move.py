@@ -9,9 +9,9 @@ from django.db.models import Exists, OuterRef, QuerySet
 from apps.audit.services.record import record
 from apps.catalog.models import PlanVersion
 from apps.catalog.services.versions import Existing
-from apps.customers.models import Customer
 from apps.subscriptions.models import Subscription, SubscriptionPhase
 from apps.subscriptions.services import rewrite
+from apps.subscriptions.services.family import lock_family
 from apps.subscriptions.services.rewrite import Piece
 from apps.subscriptions.services.when import counted_from
 from apps.subscriptions.timeline import Timeline
@@ -21,7 +21,9 @@ def move_subscribers(version: PlanVersion, existing: str, now: datetime) -> int:
     """Move those who are on what a version replaces; returns how many. Raises `Refused` meter_billed_elsewhere."""
     # Locked without a join, and then looked at anew: closing may just have changed the version of some.
     candidates = list(replaced_by(version).values_list("pk", flat=True))
-    lock_customers(Subscription.objects.filter(pk__in=candidates))
+    # Customers before their subscriptions, as subscribing does: which meters are billed is settled one by one.
+    concerned_ids = Subscription.objects.filter(pk__in=candidates).values_list("customer_id", flat=True)
+    lock_family(set(concerned_ids))
     locked = Subscription.objects.filter(pk__in=candidates).select_for_update().order_by("pk")
     concerned = list(replaced_by(version).filter(pk__in=[one.pk for one in locked]).order_by("pk"))
     for subscription in concerned:
@@ -33,13 +35,6 @@ def move_subscribers(version: PlanVersion, existing: str, now: datetime) -> int:
             subscription=subscription, version=version, starts_at=max(starts_at, subscription.started_at)
         )
     return len(concerned)
-
-
-def lock_customers(subscriptions: QuerySet[Subscription]) -> None:
-    """Customers before their subscriptions, as subscribing does: which meters are billed is settled one by one."""
-    concerned = Customer.objects.filter(pk__in=subscriptions.values("customer_id"))
-    # No key: an invoice that is being written refers to the customer, and must not wait for this lock.
-    list(concerned.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
 
 
 def replaced_by(version: PlanVersion) -> QuerySet[Subscription]:

@@ -9,10 +9,10 @@ from django.db.models import QuerySet
 
 from apps.catalog.models import PlanVersion, Price
 from apps.core.errors import Refused
-from apps.customers.models import Customer
 from apps.subscriptions.attached import counting_at, misfits
 from apps.subscriptions.models import Subscription, SubscriptionAddOn, SubscriptionPhase, intervals_of
 from apps.subscriptions.services.double_billing import refuse_double_billing
+from apps.subscriptions.services.family import lock_family
 from apps.subscriptions.timeline import Timeline
 
 MICROSECOND = timedelta(microseconds=1)
@@ -57,8 +57,7 @@ FIELDS = ("plan_version", "quantity", "treatment", "resumes_as", *SCHEDULE)
 
 def locked(subscription: Subscription) -> Subscription:
     """The row, locked without a join; the customer before it, as subscribing does."""
-    # No key: an invoice that is being written refers to the customer, and must not wait for this lock.
-    Customer.objects.select_for_update(no_key=True).get(pk=subscription.customer_id)
+    lock_family([subscription.customer_id])
     return Subscription.objects.select_for_update().get(pk=subscription.pk)
 
 

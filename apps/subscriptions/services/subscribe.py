@@ -13,6 +13,7 @@ from apps.customers.models import Customer
 from apps.subscriptions.models import NegotiatedVersion, Subscription, SubscriptionPhase
 from apps.subscriptions.periods import local_midnight
 from apps.subscriptions.services.double_billing import refuse_double_billing
+from apps.subscriptions.services.family import lock_family
 
 # Each month since the start becomes an invoice at once; a slip of the keyboard must not make a thousand.
 MAX_BACKDATING = timedelta(days=5 * 366)
@@ -46,8 +47,8 @@ def subscribe(
     The first subscription fixes the customer's currency. A trial is the version's unless given here; what is due at
     the start is then due when the trial is over. Raises `Invalid` started_too_early, currency_mismatch,
     invalid_quantity, invalid_billing_day, invalid_trial; `Refused` is_add_on, plan_version_not_on_offer,
-    negotiated_for_another, already_subscribed, meter_billed_elsewhere. The customer's row is locked, so that two
-    callers can't both find the plan free.
+    negotiated_for_another, already_subscribed, meter_billed_elsewhere, meter_billed_in_family. The customer's row is
+    locked, so that two callers can't both find the plan free.
     """
     if started_at < now - MAX_BACKDATING:
         raise Invalid(
@@ -55,7 +56,8 @@ def subscribe(
         )
     check_quantity(quantity)
     check_day(billing_anchor, billing_day)
-    customer = Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
+    lock_family([customer.pk])
+    customer = Customer.objects.get(pk=customer.pk)
     refuse_unoffered(customer, plan_version)
     fix_currency(customer, plan_version)
     subscription = Subscription(

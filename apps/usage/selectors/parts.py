@@ -10,7 +10,7 @@ from django.db import connection
 
 from apps.usage.selectors.kept import refuse_archived
 from apps.usage.selectors.sql import EVENT_OF_READING, QUANTITY, READINGS_OF
-from apps.usage.selectors.totals import Quantity
+from apps.usage.selectors.totals import Quantity, Span
 
 WANTED = (
     "unnest(%(labels)s::int[], %(customers)s::bigint[], %(meters)s::bigint[], %(sets)s::text[],"
@@ -39,31 +39,35 @@ SELECT label, unit_amount, trim_scale(sum(quantity)), count(*) FROM (
 ) AS read GROUP BY label, unit_amount ORDER BY label, unit_amount DESC NULLS LAST
 """
 FIRST_EVENTS = f"""
-SELECT wanted.label, free.quantity
-  FROM {WANTED.format(columns="%(counts)s::bigint[], %(totals)s::numeric[]", names="count, total")}
- CROSS JOIN LATERAL (
-    SELECT trim_scale(ordered.quantity) AS quantity, ordered.number FROM (
-        SELECT {QUANTITY} AS quantity, row_number() OVER running AS number,
-               sum({QUANTITY}) OVER running - {QUANTITY} AS before
-          FROM (SELECT) AS part {OF_WANTED}
-        WINDOW running AS (ORDER BY reading."timestamp", reading.event_id, reading.shape_id)
-    ) AS ordered
-     WHERE (wanted.count IS NULL OR ordered.number <= wanted.count)
-       AND (wanted.total IS NULL OR ordered.before <= wanted.total)
- ) AS free
- ORDER BY wanted.label, free.number
+SELECT free.label, trim_scale(free.quantity) FROM (
+    SELECT wanted.label, wanted.count, wanted.total, {QUANTITY} AS quantity, row_number() OVER running AS number,
+           sum({QUANTITY}) OVER running - {QUANTITY} AS before
+      FROM {WANTED.format(columns="%(counts)s::bigint[], %(totals)s::numeric[]", names="count, total")}
+      {OF_WANTED}
+    WINDOW running AS (PARTITION BY wanted.label ORDER BY reading."timestamp", reading.event_id, reading.shape_id)
+) AS free
+ WHERE (free.count IS NULL OR free.number <= free.count) AND (free.total IS NULL OR free.before <= free.total)
+ ORDER BY free.label, free.number
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Which readings of events are meant: one meter, some dimension sets, a half-open period."""
+    """Which readings of events are meant: one meter, some dimension sets, a half-open period.
+
+    Those of the spans that are `joined` are meant as well.
+    """
 
     customer_id: int
     meter_id: int
     dimension_set_ids: Sequence[int]
     start: datetime
     end: datetime
+    joined: tuple[Span, ...] = ()
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        return Span(self.customer_id, self.start, self.end, self.joined).all
 
 
 # Totals by unit amount; None stands for events that bring no number.
@@ -106,17 +110,20 @@ def first_quantities(part: Part, *, count: int | None, total: Decimal | None) ->
 
 
 def fetched(statement: str, parts: Sequence[Part], parameters: dict[str, Any]) -> list[Any]:
-    if not parts:
+    """One row for each customer of a part, all with the part's number; `parameters` are a value for each part."""
+    places = [(label, part, span) for label, part in enumerate(parts) for span in part.spans]
+    if not places:
         return []
-    refuse_archived(part.start for part in parts)
+    refuse_archived(span.start for _, _, span in places)
     columns: dict[str, list[Any]] = {
-        "labels": list(range(len(parts))),
-        "customers": [part.customer_id for part in parts],
-        "meters": [part.meter_id for part in parts],
-        "sets": [",".join(map(str, part.dimension_set_ids)) for part in parts],
-        "starts": [part.start for part in parts],
-        "ends": [part.end for part in parts],
+        "labels": [label for label, _, _ in places],
+        "customers": [span.customer_id for _, _, span in places],
+        "meters": [part.meter_id for _, part, _ in places],
+        "sets": [",".join(map(str, part.dimension_set_ids)) for _, part, _ in places],
+        "starts": [span.start for _, _, span in places],
+        "ends": [span.end for _, _, span in places],
+        **{name: [values[label] for label, _, _ in places] for name, values in parameters.items()},
     }
     with connection.cursor() as cursor:
-        cursor.execute(statement, {**columns, **parameters})
+        cursor.execute(statement, columns)
         return list(cursor.fetchall())

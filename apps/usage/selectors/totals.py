@@ -26,11 +26,21 @@ HALF_EVEN = Context(prec=100, rounding=ROUND_HALF_EVEN)
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Whose usage, from when to when (half-open)."""
+    """Whose usage, from when to when (half-open).
+
+    What is `joined` is put together with it as if one customer had used it: the largest value is the largest of all,
+    a user of two is one user. Levels are each customer's own, and their areas are added up.
+    """
 
     customer_id: int
     start: datetime
     end: datetime
+    joined: tuple["Span", ...] = ()
+
+    @property
+    def all(self) -> tuple["Span", ...]:
+        """Those of them that have a length."""
+        return tuple(one for one in (self, *self.joined) if one.start < one.end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +129,14 @@ def totals_of(
     Raises `Refused` events_archived.
     """
     found: list[dict[tuple[int, Any], Quantity]] = [{} for _ in spans]
-    if not any(span.start < span.end for span in spans):
+    if not any(span.all for span in spans):
         return found
     aggregations = meter_ids if isinstance(meter_ids, Mapping) else aggregations_of(meter_ids)
     if not aggregations:
         return found
-    refuse_archived(start for span in spans for start, _ in pieces_of(span.start, span.end).ragged)
+    refuse_archived(
+        start for span in spans for one in span.all for start, _ in pieces_of(one.start, one.end).ragged
+    )
     statement, parameters = question(spans, aggregations, grouping, as_of)
     bound = "" if at_most is None else f" ORDER BY label LIMIT {at_most + 1}"
     with connection.cursor() as cursor:
@@ -166,20 +178,22 @@ def question(
     kinds_of = set(aggregations.values())
     has_plain = kinds_of != {Aggregation.TIME_WEIGHTED_SUM}
     has_levels = Aggregation.TIME_WEIGHTED_SUM in kinds_of
+    every = [(label, one) for label, span in enumerate(spans) for one in span.all]
+    # A level lasts until the next event of its own customer, so each of the joined is weighed by itself.
     leveled = [
-        (label, span.customer_id, span.start, span.end if as_of is None else min(span.end, as_of))
-        for label, span in enumerate(spans)
-        if has_levels and span.start < span.end and (as_of is None or span.start < as_of)
+        (number, label, one.customer_id, one.start, one.end if as_of is None else min(one.end, as_of))
+        for number, (label, one) in enumerate(every)
+        if has_levels and (as_of is None or one.start < as_of)
     ]
     rows = [
-        (kind, "plain", label, span.customer_id, *interval)
-        for label, span in enumerate(spans)
-        if has_plain and span.start < span.end
-        for kind, interval in pieces_of(span.start, span.end).by_kind()
+        (kind, "plain", label, one.customer_id, *interval)
+        for label, one in every
+        if has_plain
+        for kind, interval in pieces_of(one.start, one.end).by_kind()
     ]
     level_rows = [
-        (kind, use, label, customer_id, *interval)
-        for label, customer_id, start, end in leveled
+        (kind, use, number, customer_id, *interval)
+        for number, _, customer_id, start, end in leveled
         for use, pieces in (("level", pieces_of(start, end)), ("before", pieces_before(start)))
         for kind, interval in pieces.by_kind()
     ]
@@ -193,7 +207,9 @@ def question(
     parameters = {
         **grouping.parameters,
         **columns(("kinds", "uses", "labels", "customers", "starts", "ends"), rows + level_rows),
-        **columns(("level_labels", "level_customers", "level_starts", "level_ends"), leveled),
+        **columns(
+            ("level_numbers", "level_labels", "level_customers", "level_starts", "level_ends"), leveled
+        ),
         **meters_by_use(aggregations),
     }
     return statement, parameters

@@ -118,12 +118,13 @@ def level_sources(kinds: Collection[str]) -> str:
     )
 
 
-# Each dimension set has a level of its own, which lasts until its next event, be it in another year. The sets are
-# found by leaps through the index, the last day of each by one look-up.
+# Each customer and dimension set has a level of its own, which lasts until its next event, be it in another year. The
+# sets are found by leaps through the index, the last day of each by one look-up.
 LEVEL_SETS = """
 level_span AS (
-    SELECT * FROM unnest(%(level_labels)s::int[], %(level_customers)s::bigint[], %(level_starts)s::timestamptz[],
-                         %(level_ends)s::timestamptz[]) AS span(label, customer_id, starts_at, ends_at)
+    SELECT * FROM unnest(%(level_numbers)s::int[], %(level_labels)s::int[], %(level_customers)s::bigint[],
+                         %(level_starts)s::timestamptz[], %(level_ends)s::timestamptz[])
+        AS span(number, label, customer_id, starts_at, ends_at)
 ), level_set AS (
     SELECT asked.customer_id, asked.meter_id, found.dimension_set_id
       FROM (SELECT DISTINCT customer_id, unnest(%(levels)s::bigint[]) AS meter_id FROM level_span) AS asked
@@ -141,7 +142,8 @@ level_span AS (
          ORDER BY total.dimension_set_id LIMIT 1) AS found
 )"""
 FORMER_LEVELS = """
-    SELECT span.label, known.meter_id, known.dimension_set_id, 0::numeric AS area, 0 AS event_count, former.first_at,
+    SELECT span.number AS label, known.meter_id, known.dimension_set_id, 0::numeric AS area, 0 AS event_count,
+           former.first_at,
            former.last_at, former.last_value, 'before' AS use
       FROM level_span AS span JOIN level_set AS known ON known.customer_id = span.customer_id
      CROSS JOIN LATERAL (
@@ -151,15 +153,15 @@ FORMER_LEVELS = """
            AND total.bucket < date_bin('1 day', span.starts_at, '2000-01-01 00:00:00+00'::timestamptz)
          ORDER BY total.bucket DESC LIMIT 1) AS former"""
 # A row counts until the next one begins, the last one until the end; of the rows before the start only the last has
-# any time left within the span.
+# any time left within the span. Until here rows are labelled with the number of their span, which is one customer's.
 WEIGHED = """
 weighed AS (
-    SELECT piece.label, piece.meter_id, piece.dimension_set_id,
+    SELECT span.label, piece.meter_id, piece.dimension_set_id,
            CASE piece.use WHEN 'level' THEN piece.event_count ELSE 0 END AS event_count,
            CASE piece.use WHEN 'level' THEN piece.area ELSE 0 END + piece.last_value * 1000000 * extract(epoch FROM
                greatest(coalesce(lead(piece.first_at) OVER following, span.ends_at), span.starts_at)
                - greatest(piece.last_at, span.starts_at)) AS area
-      FROM leveled AS piece JOIN level_span AS span ON span.label = piece.label
+      FROM leveled AS piece JOIN level_span AS span ON span.number = piece.label
     WINDOW following AS (PARTITION BY piece.label, piece.meter_id, piece.dimension_set_id
                          ORDER BY piece.first_at, piece.last_value)
 )"""
