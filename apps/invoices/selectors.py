@@ -1,7 +1,7 @@
 """Reads of invoices."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -11,7 +11,7 @@ from django.db.models import Exists, F, Min, OuterRef, QuerySet, Sum
 from apps.catalog.models import Price
 from apps.core.errors import Missing
 from apps.core.text import instant_text
-from apps.invoices.models import BillingSettings, Invoice, InvoiceLine
+from apps.invoices.models import BillingSettings, Invoice, InvoiceLine, TeamShare
 from apps.rating import exact_sum
 from apps.subscriptions.periods import Period
 from apps.usage.models import ArchivedPartition
@@ -22,8 +22,20 @@ FEE_KINDS = (InvoiceLine.Kind.FLAT, InvoiceLine.Kind.CREDIT)
 
 
 @dataclass(frozen=True, slots=True)
+class BilledShare:
+    """What of it one customer had, where teams are billed with the payer."""
+
+    quantity: Decimal
+    event_count: int
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class BilledUsage:
-    """What finalized invoices charged for one price and period: the usage line and its adjustments together."""
+    """What finalized invoices charged for one price and period: the usage line and its adjustments together.
+
+    `teams` by customer, the payer among them; empty where nobody else was billed with it.
+    """
 
     price_id: int
     plan_version_id: int
@@ -32,6 +44,7 @@ class BilledUsage:
     quantity: Decimal
     event_count: int
     amount: Decimal
+    teams: Mapping[int, BilledShare] = field(default_factory=dict)
 
 
 def billing_settings() -> BillingSettings:
@@ -59,7 +72,7 @@ def billed_usage_of(asked: Sequence[Before]) -> list[list[BilledUsage]]:
     late usage of the periods before it. Void invoices charged nothing.
 
     Periods whose events are archived are closed for good: late events are refused there, and what reads single
-    events would find none. Two statements, however many are asked for.
+    events would find none. Three statements, however many are asked for.
     """
     waiting: dict[int, list[datetime]] = {}
     cycles = drafts().filter(
@@ -78,11 +91,14 @@ def billed_usage_of(asked: Sequence[Before]) -> list[list[BilledUsage]]:
 
 def usage_lines_of(subscription_ids: Collection[int]) -> dict[int, list[BilledUsage]]:
     archived = ArchivedPartition.objects.filter(ends_at__gt=OuterRef("period_start"))
-    lines = (
+    issued = (
         InvoiceLine.objects.filter(invoice__subscription_id__in=subscription_ids, kind__in=USAGE_KINDS)
         .exclude(invoice__status__in=[Invoice.Status.DRAFT, Invoice.Status.VOID])
         .exclude(Exists(archived))
-        .values(
+        .order_by()
+    )
+    lines = list(
+        issued.values(
             "price_id",
             "period_start",
             "period_end",
@@ -92,10 +108,33 @@ def usage_lines_of(subscription_ids: Collection[int]) -> dict[int, list[BilledUs
         .annotate(quantity=Sum("quantity"), event_count=Sum("event_count"), amount=Sum("amount"))
         .order_by("period_start", "price_id")
     )
+    shares = billed_shares_of(issued) if lines else {}
     found: dict[int, list[BilledUsage]] = {}
     for line in lines:
         row: dict[str, Any] = dict(line)
-        found.setdefault(row.pop("subscription_id"), []).append(BilledUsage(**row))
+        key = row.pop("subscription_id"), row["price_id"], row["period_start"], row["period_end"]
+        found.setdefault(key[0], []).append(BilledUsage(**row, teams=shares.get(key, {})))
+    return found
+
+
+# A subscription, a price and a period.
+BilledKey = tuple[int, int, datetime, datetime]
+
+
+def billed_shares_of(lines: QuerySet[InvoiceLine]) -> dict[BilledKey, dict[int, BilledShare]]:
+    rows = (
+        TeamShare.objects.filter(line__in=lines.values("pk"))
+        .order_by()
+        .values_list(
+            "line__invoice__subscription_id", "line__price_id", "line__period_start", "line__period_end",
+            "customer_id",
+        )
+        .annotate(quantity=Sum("quantity"), event_count=Sum("event_count"), amount=Sum("amount"))
+    )  # fmt: skip
+    found: dict[BilledKey, dict[int, BilledShare]] = {}
+    for subscription_id, price_id, start, end, customer_id, *numbers in rows:
+        key = subscription_id, price_id, start, end
+        found.setdefault(key, {})[customer_id] = BilledShare(*numbers)
     return found
 
 
@@ -167,12 +206,13 @@ def billed_fees_of(asked: Sequence[FeeQuestion]) -> dict[FeeQuestion, dict[int, 
     return found
 
 
-UnpricedKey = tuple[str, tuple[tuple[str, str], ...], str, str]
+UnpricedKey = tuple[str, tuple[tuple[str, str], ...], str, str, str]
 UnpricedKnown = dict[UnpricedKey, tuple[Decimal, int]]
 
 
-def unpriced_key(meter_code: str, dimensions: Mapping[str, str], period: Period) -> UnpricedKey:
-    return meter_code, tuple(sorted(dimensions.items())), instant_text(period.start), instant_text(period.end)
+def unpriced_key(meter_code: str, dimensions: Mapping[str, str], period: Period, team: str) -> UnpricedKey:
+    sides = instant_text(period.start), instant_text(period.end)
+    return meter_code, tuple(sorted(dimensions.items())), *sides, team
 
 
 def unpriced_known_of(subscription_ids: Collection[int]) -> dict[int, UnpricedKnown]:
@@ -188,7 +228,8 @@ def unpriced_known_of(subscription_ids: Collection[int]) -> dict[int, UnpricedKn
         known = found.setdefault(subscription_id, {})
         for row in rows:
             key = (
-                row["meter"], tuple(sorted(row["dimensions"].items())), row["period_start"], row["period_end"]
+                row["meter"], tuple(sorted(row["dimensions"].items())), row["period_start"], row["period_end"],
+                row.get("team") or "",
             )  # fmt: skip
             quantity, event_count = known.get(key, (Decimal(0), 0))
             known[key] = (exact_sum([quantity, Decimal(row["quantity"])]), event_count + row["event_count"])

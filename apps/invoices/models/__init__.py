@@ -7,6 +7,7 @@ from apps.invoices.models.line import InvoiceLine
 from apps.invoices.models.park_reason import ParkReason
 from apps.invoices.models.parked_subscription import ParkedSubscription
 from apps.invoices.models.settings import BillingSettings
+from apps.invoices.models.team_share import TeamShare
 
 __all__ = [
     "BillingRun",
@@ -19,4 +20,5 @@ __all__ = [
     "LegalEntity",
     "ParkReason",
     "ParkedSubscription",
+    "TeamShare",
 ]

@@ -14,6 +14,7 @@ from apps.invoices.selectors import billing_settings
 from apps.invoices.services.compute import ComputedInvoice, compute_invoices
 from apps.invoices.services.cycles import Asked
 from apps.invoices.services.draft_lines import as_row, unpriced_documents
+from apps.invoices.services.team_shares import store_shares
 from apps.subscriptions.models import Subscription
 from apps.subscriptions.periods import Period
 from apps.subscriptions.selectors import timelines_of
@@ -102,13 +103,14 @@ def store_invoices(computed: Sequence[ComputedInvoice], now: datetime) -> list[I
 
 
 def store_lines(drafts: Sequence[Invoice], computed: Sequence[ComputedInvoice]) -> None:
-    InvoiceLine.objects.bulk_create(
+    rows = InvoiceLine.objects.bulk_create(
         [
             as_row(draft, position, line)
             for draft, one in zip(drafts, computed, strict=True)
             for position, line in enumerate(one.lines)
         ]
     )
+    store_shares(rows, [line for one in computed for line in one.lines])
 
 
 def move_cursors(subscriptions: Sequence[Subscription], timelines: Timelines) -> None:

@@ -33,7 +33,8 @@ from apps.invoices.services.lines import (
     prices_of,
 )
 from apps.invoices.services.once_lines import Wanted, once_lines
-from apps.invoices.services.taken import Shared
+from apps.invoices.services.taken import Shared, numbers_of
+from apps.invoices.services.team_shares import free
 from apps.rating import Step, StepKind, exact_sum
 from apps.subscriptions.attached import beginnings
 from apps.subscriptions.models import Subscription
@@ -163,7 +164,7 @@ def late_unpriced(known: UnpricedKnown, rows: list[Unpriced]) -> list[Unpriced]:
     found = []
     for row in rows:
         quantity, event_count = known.get(
-            unpriced_key(row.meter_code, row.dimensions, row.period), (Decimal(0), 0)
+            unpriced_key(row.meter_code, row.dimensions, row.period, row.team), (Decimal(0), 0)
         )
         if event_count < row.event_count:
             left = exact_sum([row.quantity, quantity.copy_negate()])
@@ -231,20 +232,22 @@ def free_of_charge(line: ComputedLine) -> ComputedLine:
     """Rated, shown, and taken off again."""
     off = Step(StepKind.DISCOUNT, "free during the trial", amount=line.unrounded_amount.copy_negate())
     zero = Decimal(0)
-    return replace(line, unrounded_amount=zero, amount=zero, steps=(*line.steps, off))
+    return replace(
+        line, unrounded_amount=zero, amount=zero, steps=(*line.steps, off), shares=free(line.shares)
+    )
 
 
 def adjustments(shared: list[Shared], billed: list[BilledUsage], currency: str) -> list[ComputedLine]:
-    """A line for each price and period whose usage is not what was billed."""
+    """A line for each price and period whose usage is not what was billed, be it one team's that is another's now."""
     taken = {(one.price.pk, one.period): (one, part.segment) for part in shared for one in part.taken}
     lines = []
     for one in billed:
         now_taken, segment = taken[one.price_id, Period(one.period_start, one.period_end)]
-        if (now_taken.quantity, now_taken.event_count) != (one.quantity, one.event_count):
+        if now_taken.numbers != numbers_of(one):
             line = usage_lines.adjustment_line(now_taken, one, currency)
             if segment.treatment == Treatment.TRIAL_ALL:
                 line = free_of_charge(line)
             # An event that measured nothing changes the count alone, which is worth no line.
-            if line.quantity or line.amount:
+            if line.quantity or line.amount or any(share.quantity or share.amount for share in line.shares):
                 lines.append(line)
     return lines

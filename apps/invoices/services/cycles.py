@@ -7,7 +7,7 @@ from datetime import datetime
 from apps.invoices.models import Invoice
 from apps.invoices.selectors import BilledUsage, FeeQuestion, billed_usage_of
 from apps.invoices.services.lines import Segment, Treatment
-from apps.invoices.services.taken import Sharing
+from apps.invoices.services.taken import Sharing, numbers_by_price
 from apps.subscriptions import attached
 from apps.subscriptions.attached import Beginning
 from apps.subscriptions.models import Subscription
@@ -82,11 +82,8 @@ class Cycle:
 
     @property
     def sharing(self) -> Sharing:
-        billed = {
-            (one.price_id, Period(one.period_start, one.period_end)): (one.quantity, one.event_count)
-            for one in self.billed
-        }
-        return Sharing(self.asked.subscription, [*self.segments, *self.late], self.version_ids, billed)
+        segments = [*self.segments, *self.late]
+        return Sharing(self.asked.subscription, segments, self.version_ids, numbers_by_price(self.billed))
 
 
 def cut_cycles(asked: Sequence[Asked], timelines: Mapping[int, Timeline]) -> list[Cycle]:

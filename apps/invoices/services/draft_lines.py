@@ -4,19 +4,22 @@ from datetime import datetime
 from typing import Any
 
 from apps.core.text import instant_text
-from apps.invoices.models import Invoice, InvoiceLine
+from apps.invoices.models import Invoice, InvoiceLine, TeamShare
 from apps.invoices.services.compute import ComputedInvoice
 from apps.invoices.services.lines import ComputedLine
+from apps.invoices.services.team_shares import store_shares
 from apps.rating import Step, plain
 
 
 def write_lines(*, invoice: Invoice, computed: ComputedInvoice, now: datetime) -> None:
     """Replace the draft's lines and totals; inside a transaction that holds the invoice's row."""
     assert invoice.is_draft
+    TeamShare.objects.filter(line__invoice=invoice).delete()
     invoice.lines.all().delete()
-    InvoiceLine.objects.bulk_create(
+    rows = InvoiceLine.objects.bulk_create(
         [as_row(invoice, position, line) for position, line in enumerate(computed.lines)]
     )
+    store_shares(rows, computed.lines)
     invoice.subtotal = invoice.total = computed.total
     invoice.unpriced = unpriced_documents(computed)
     invoice.usage_cutoff_at = now
@@ -63,6 +66,7 @@ def unpriced_documents(computed: ComputedInvoice) -> list[dict[str, Any]]:
             "period_end": instant_text(row.period.end),
             "quantity": plain(row.quantity),
             "event_count": row.event_count,
+            **({"team": row.team} if row.team else {}),
         }
         for row in computed.unpriced
     ]

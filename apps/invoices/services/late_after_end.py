@@ -13,10 +13,9 @@ from apps.invoices.services import usage_lines
 from apps.invoices.services.compute import adjustments
 from apps.invoices.services.cycles import late_segments
 from apps.invoices.services.lines import ComputedLine, prices_of
-from apps.invoices.services.taken import Sharing
+from apps.invoices.services.taken import Sharing, numbers_by_price
 from apps.rating import RatingError, exact_sum
 from apps.subscriptions.models import Subscription
-from apps.subscriptions.periods import Period
 from apps.subscriptions.selectors import timelines_of
 
 log = logging.getLogger(__name__)
@@ -63,10 +62,7 @@ def late_after_end(*, now: datetime) -> list[LateAfterEnd]:
             one,
             parts,
             {segment.version_id for segment in parts},
-            {
-                (row.price_id, Period(row.period_start, row.period_end)): (row.quantity, row.event_count)
-                for row in rows
-            },
+            numbers_by_price(rows),
         )
         for one, parts, rows in zip(ended, segments, billed, strict=True)
     ]

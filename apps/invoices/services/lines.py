@@ -24,6 +24,16 @@ NOBODY = 0
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """What a customer has of a line: a team, or the payer itself. `amount` is in whole minor units."""
+
+    customer_id: int
+    quantity: Decimal
+    event_count: int
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class ComputedLine:
     """`quantity` and `event_count` are None for fees. `amount` is rounded, `unrounded_amount` is not."""
 
@@ -36,11 +46,16 @@ class ComputedLine:
     unrounded_amount: Decimal
     amount: Decimal
     steps: tuple[Step, ...]
+    # Who used what of it, where an organization pays for its teams.
+    shares: tuple[Share, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Unpriced:
-    """Usage of a meter that no price of the version takes. Shown to staff, never dropped."""
+    """Usage of a meter that no price of the version takes. Shown to staff, never dropped.
+
+    `team` is the id (`cus_…`) of the team that used it; empty for the customer itself.
+    """
 
     meter_id: int
     meter_code: str
@@ -48,6 +63,7 @@ class Unpriced:
     period: Period
     quantity: Decimal
     event_count: int
+    team: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,13 @@
 """What each price takes of the usage of a segment, and the events of it that its model asks for."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import ROUND_CEILING, Context, Decimal, localcontext
 
 from apps.catalog.definitions import definition_of
-from apps.catalog.models import Price
+from apps.catalog.models import Meter, Price
+from apps.invoices.selectors import BilledShare, BilledUsage
 from apps.invoices.services.lines import Segment, Unpriced
 from apps.rating import Event, Percentage, exact_sum
 from apps.rating import Price as Definition
@@ -24,6 +25,7 @@ from apps.usage.selectors import (
     totals_of,
 )
 
+LEVELS = (Meter.Aggregation.TIME_WEIGHTED_SUM,)
 # A product of two numbers of 38 digits, and a quotient that is never too small.
 ENOUGH = Context(prec=100, rounding=ROUND_CEILING)
 
@@ -49,12 +51,22 @@ class Taken:
     dimension_set_ids: list[int]
     # The events one by one, or summed up, where the model asks for them.
     events: tuple[Event, ...] = ()
+    # The same of each customer alone, the payer first, where teams are billed with it.
+    teams: "dict[int, Taken]" = field(default_factory=dict)
 
-    def part(self, customer_id: int) -> Part:
+    def part(self, span: Span) -> Part:
         assert self.price.meter_id is not None
         return Part(
-            customer_id, self.price.meter_id, self.dimension_set_ids, self.period.start, self.period.end
+            span.customer_id, self.price.meter_id, self.dimension_set_ids, span.start, span.end, span.joined
         )
+
+    @property
+    def numbers(self) -> "Numbers":
+        return self.quantity, self.event_count, counted(self.teams)
+
+    @property
+    def is_dynamic(self) -> bool:
+        return self.price.model == Price.Model.DYNAMIC
 
     @property
     def definition(self) -> Definition:
@@ -77,16 +89,43 @@ Rest = tuple[int, Mapping[str, str], Quantity]
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """Usage of one segment, shared out among the prices of its version. `unpriced` is what is shown of the rest."""
+    """Usage of one segment, shared out among the prices of its version. `unpriced` is what is shown of the rest.
+
+    `span` is whose usage it is. Where teams are billed with the payer, `teams` is what each of them used alone, the
+    payer first.
+    """
 
     segment: Segment
+    span: Span
     taken: list[Taken]
     rest: list[Rest]
     unpriced: list[Unpriced]
+    teams: "dict[int, Shared]" = field(default_factory=dict)
+
+    @property
+    def all(self) -> "list[Shared]":
+        return [self, *self.teams.values()]
 
 
-# What was charged for a price and period: quantity and events.
-Billed = Mapping[tuple[int, Period], tuple[Decimal, int]]
+# Quantity and events of a price and period, and the same by customer, without those who have none.
+Numbers = tuple[Decimal, int, dict[int, tuple[Decimal, int]]]
+Billed = Mapping[tuple[int, Period], Numbers]
+
+
+def counted(teams: Mapping[int, Taken | BilledShare]) -> dict[int, tuple[Decimal, int]]:
+    return {
+        customer_id: (one.quantity, one.event_count)
+        for customer_id, one in teams.items()
+        if one.quantity or one.event_count
+    }
+
+
+def numbers_of(billed: BilledUsage) -> Numbers:
+    return billed.quantity, billed.event_count, counted(billed.teams)
+
+
+def numbers_by_price(rows: Sequence[BilledUsage]) -> Billed:
+    return {(one.price_id, Period(one.period_start, one.period_end)): numbers_of(one) for one in rows}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,21 +141,18 @@ class Sharing:
     billed: Billed
 
     def is_unchanged(self, taken: Taken) -> bool:
-        return self.billed.get((taken.price.pk, taken.period)) == (taken.quantity, taken.event_count)
+        return self.billed.get((taken.price.pk, taken.period)) == taken.numbers
 
 
 # What is shared out, and one of its segments.
 Piece = tuple[Sharing, Shared]
 
 
-def span_of(sharing: Sharing, segment: Segment) -> Span:
-    return Span(sharing.subscription.customer_id, segment.period.start, segment.period.end)
-
-
 def put_together(pieces: Sequence[Piece], as_of: datetime) -> None:
     """What a price takes of several dimension sets is their sum for sums and counts alone: the largest value of
     two sets is one of theirs, and a user of both is one user. One statement for all of these, when there are any.
     """
+    parts = [part for _, one in pieces for part in one.all]
     groups = [
         {
             (meter_id, set_id): taken.price.pk
@@ -124,38 +160,50 @@ def put_together(pieces: Sequence[Piece], as_of: datetime) -> None:
             if taken.is_more_than_a_sum and (meter_id := taken.price.meter_id) is not None
             for set_id in taken.dimension_set_ids
         }
-        for _, one in pieces
+        for one in parts
     ]
     if not any(groups):
         return
     found = totals_of(
-        [span_of(sharing, one.segment) for sharing, one in pieces],
+        [one.span for one in parts],
         {meter_id for group in groups for meter_id, _ in group},
         grouping=by_label(groups),
         as_of=as_of,
     )
-    for (_, one), totals in zip(pieces, found, strict=True):
+    for one, totals in zip(parts, found, strict=True):
         for taken in one.taken:
             if taken.is_more_than_a_sum and (meter_id := taken.price.meter_id) is not None:
                 total = totals.get((meter_id, str(taken.price.pk)), ZERO)
                 taken.quantity, taken.event_count = total.quantity, total.event_count
 
 
-def with_events(pieces: Sequence[Piece]) -> Iterator[tuple[int, Shared, Taken]]:
-    """What is used and not billed as it is, with its customer."""
+def add_levels(pieces: Sequence[Piece]) -> None:
+    """Each team's area under its levels is rounded once, so that of all is the sum of theirs, to the last digit."""
+    for _, one in pieces:
+        for taken in one.taken:
+            if taken.teams and taken.price.meter and taken.price.meter.aggregation in LEVELS:
+                taken.quantity = exact_sum(part.quantity for part in taken.teams.values())
+
+
+def with_events(pieces: Sequence[Piece]) -> Iterator[tuple[Shared, Taken]]:
+    """What is used and not billed as it is."""
     for sharing, one in pieces:
         for taken in one.taken:
             if taken.event_count and not sharing.is_unchanged(taken):
-                yield sharing.subscription.customer_id, one, taken
+                yield one, taken
 
 
 def read_unit_prices(pieces: Sequence[Piece]) -> None:
     """Sum the events of dynamic prices by the unit price they bring. Those that bring none are left over."""
-    asked = [one for one in with_events(pieces) if one[2].price.model == Price.Model.DYNAMIC]
-    questions = [
-        (taken.part(customer_id), taken.price.unit_amount_property) for customer_id, _, taken in asked
+    asked = [
+        one
+        for shared, taken in with_events(pieces)
+        if taken.is_dynamic
+        for one in ((shared, taken), *((shared.teams[team], part) for team, part in taken.teams.items()))
+        if one[1].event_count
     ]
-    for (_, one, taken), rows in zip(asked, quantities_by_unit_amount_of(questions), strict=True):
+    questions = [(taken.part(one.span), taken.price.unit_amount_property) for one, taken in asked]
+    for (one, taken), rows in zip(asked, quantities_by_unit_amount_of(questions), strict=True):
         priced = [(unit_amount, total) for unit_amount, total in rows if unit_amount is not None]
         taken.events = tuple(Event(total.quantity, unit_amount) for unit_amount, total in priced)
         taken.quantity = exact_sum(total.quantity for _, total in priced)
@@ -170,11 +218,11 @@ def read_unit_prices(pieces: Sequence[Piece]) -> None:
 def read_free_events(pieces: Sequence[Piece]) -> None:
     """The first events of percentage prices, up to the first that is not free; a few more do no harm."""
     asked = [
-        (customer_id, taken, limits)
-        for customer_id, _, taken in with_events(pieces)
+        (one, taken, limits)
+        for one, taken in with_events(pieces)
         if isinstance(taken.definition, Percentage) and (limits := free_limits(taken.definition)) is not None
     ]
-    questions = [(taken.part(customer_id), limits) for customer_id, taken, limits in asked]
+    questions = [(taken.part(one.span), limits) for one, taken, limits in asked]
     for (_, taken, _), first in zip(asked, first_quantities_of(questions), strict=True):
         taken.events = tuple(Event(one) for one in first)
 

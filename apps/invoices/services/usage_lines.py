@@ -1,7 +1,7 @@
 """Lines for metered usage: which price takes which part of it, and what that costs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -16,14 +16,16 @@ from apps.invoices.services.taken import (
     Shared,
     Sharing,
     Taken,
+    add_levels,
     put_together,
     read_free_events,
     read_unit_prices,
-    span_of,
 )
+from apps.invoices.services.team_shares import differences_of, shares_of
+from apps.invoices.teams import Families, families_of, united
 from apps.rating import AlreadyBilled, Usage, rate, rate_delta
 from apps.subscriptions.models import Subscription, SubscriptionPhase
-from apps.usage.selectors import DimensionQuantity, quantities_by_dimension_of
+from apps.usage.selectors import DimensionQuantity, Span, quantities_by_dimension_of
 
 
 def share_out(
@@ -36,48 +38,85 @@ def share_out(
     """
     metered = {version_id: [one for one in rows if one.is_metered] for version_id, rows in prices.items()}
     meters = list(Meter.objects.values_list("pk", "code", "aggregation"))
+    families = families_of({sharing.subscription.customer_id for sharing in sharings})
+    asked = [
+        (segment, families.spans_of(sharing.subscription.customer_id, segment.period))
+        for sharing in sharings
+        for segment in sharing.segments
+    ]
     used = quantities_by_dimension_of(
-        [span_of(sharing, segment) for sharing in sharings for segment in sharing.segments],
+        [span for _, spans in asked for span in spans_asked(spans)],
         {pk: aggregation for pk, _, aggregation in meters},
         as_of=as_of,
     )
     takers = {version_id: takers_by_meter(rows) for version_id, rows in metered.items()}
-    definitions, totals = Definitions(), iter(used)
-    found = [
-        [
-            share_segment(segment, untaken(segment, metered, definitions), takers, next(totals))
-            for segment in sharing.segments
-        ]
-        for sharing in sharings
-    ]
+    definitions, totals, of_segment = Definitions(), iter(used), iter(asked)
+
+    def share_one() -> Shared:
+        segment, spans = next(of_segment)
+        whole, *parts = (
+            share_segment(segment, span, untaken(segment, metered, definitions), takers, next(totals))
+            for span in spans_asked(spans)
+        )
+        return with_teams(whole, dict(zip(spans, parts, strict=True)) if parts else {})
+
+    found = [[share_one() for _ in sharing.segments] for sharing in sharings]
     pieces = [(sharing, one) for sharing, parts in zip(sharings, found, strict=True) for one in parts]
     put_together(pieces, as_of)
+    add_levels(pieces)
     read_unit_prices(pieces)
     read_free_events(pieces)
-    note_unpriced(pieces, metered, {pk: code for pk, code, _ in meters})
+    note_unpriced(pieces, metered, {pk: code for pk, code, _ in meters}, families)
     return found
 
 
+def spans_asked(spans: Mapping[int, Span]) -> list[Span]:
+    """All as one, then each alone where there are several."""
+    return [united(spans.values()), *spans.values()] if len(spans) > 1 else [*spans.values()]
+
+
+def with_teams(whole: Shared, teams: dict[int, Shared]) -> Shared:
+    """What each price takes of all, with what it takes of each."""
+    for index, taken in enumerate(whole.taken):
+        taken.teams = {customer_id: one.taken[index] for customer_id, one in teams.items()}
+    return replace(whole, teams=teams)
+
+
 def note_unpriced(
-    pieces: Sequence[Piece], metered: Mapping[int, list[Price]], codes: Mapping[int, str]
+    pieces: Sequence[Piece],
+    metered: Mapping[int, list[Price]],
+    codes: Mapping[int, str],
+    families: Families,
 ) -> None:
     """Of what no price takes, what is to be shown with the subscription."""
     if not pieces:
         return
-    others = other_subscriptions({sharing.subscription.customer_id for sharing, _ in pieces})
+    others = other_subscriptions(families.beside({sharing.subscription.customer_id for sharing, _ in pieces}))
     for sharing, one in pieces:
-        if not one.rest:
-            continue
-        known = Others.of(sharing.subscription, others)
         own = {price.meter_id for version_id in sharing.version_ids for price in metered[version_id]}
         priced_here = {taken.price.meter_id for taken in one.taken}
-        one.unpriced.extend(
-            Unpriced(
-                meter_id, codes[meter_id], dimensions, one.segment.period, left.quantity, left.event_count
+        for part in [*one.teams.values()] or [one]:
+            if not part.rest:
+                continue
+            user_id = part.span.customer_id
+            is_team = user_id != sharing.subscription.customer_id
+            # A team's usage may be another subscription's of its own, and a customer's one of who pays for it.
+            payer_id = None if is_team else families.payer_of(user_id, one.segment.period)
+            concerned = {sharing.subscription.customer_id, user_id} | ({payer_id} if payer_id else set())
+            known = Others.of(sharing.subscription, concerned, others)
+            one.unpriced.extend(
+                Unpriced(
+                    meter_id,
+                    codes[meter_id],
+                    dimensions,
+                    one.segment.period,
+                    left.quantity,
+                    left.event_count,
+                    families.public_id_of(user_id) if is_team else "",
+                )
+                for meter_id, dimensions, left in part.rest
+                if meter_id in priced_here or known.leave(meter_id, is_own=meter_id in own)
             )
-            for meter_id, dimensions, left in one.rest
-            if meter_id in priced_here or known.leave(meter_id, is_own=meter_id in own)
-        )
 
 
 # By customer: running subscriptions, each with a meter that a version of it prices.
@@ -86,14 +125,14 @@ OtherRows = dict[int, list[tuple[int, int | None]]]
 
 @dataclass(frozen=True, slots=True)
 class Others:
-    """The customer's other subscriptions: the meters they bill or billed, and whether one of them is older."""
+    """Other subscriptions of the customer, or of who pays: the meters they bill or billed, and whether one is older."""
 
     meter_ids: set[int]
     has_older: bool
 
     @classmethod
-    def of(cls, subscription: Subscription, rows: OtherRows) -> "Others":
-        others = [row for row in rows.get(subscription.customer_id, []) if row[0] != subscription.pk]
+    def of(cls, subscription: Subscription, customer_ids: set[int], rows: OtherRows) -> "Others":
+        others = [row for one in customer_ids for row in rows.get(one, []) if row[0] != subscription.pk]
         return cls(
             meter_ids={meter_id for _, meter_id in others if meter_id is not None},
             has_older=any(other_id < subscription.pk for other_id, _ in others),
@@ -140,7 +179,11 @@ def untaken(
 
 
 def share_segment(
-    segment: Segment, taken: dict[int, Taken], takers: Takers, by_meter: dict[int, list[DimensionQuantity]]
+    segment: Segment,
+    span: Span,
+    taken: dict[int, Taken],
+    takers: Takers,
+    by_meter: dict[int, list[DimensionQuantity]],
 ) -> Shared:
     rest: list[Rest] = []
     for meter_id in sorted(by_meter):
@@ -151,7 +194,7 @@ def share_segment(
                 taken[taker.pk].add(one)
             else:
                 rest.append((meter_id, one.dimensions, one.quantity))
-    return Shared(segment, list(taken.values()), rest, [])
+    return Shared(segment, span, list(taken.values()), rest, [])
 
 
 def usage_line(taken: Taken, currency: str) -> ComputedLine:
@@ -168,6 +211,7 @@ def usage_line(taken: Taken, currency: str) -> ComputedLine:
         charge.unrounded_amount,
         charge.amount,
         charge.steps,
+        shares_of(taken, charge.amount, currency),
     )
 
 
@@ -192,6 +236,7 @@ def adjustment_line(taken: Taken, billed: BilledUsage, currency: str) -> Compute
         charge.unrounded_amount,
         charge.amount,
         charge.steps,
+        differences_of(taken, billed, charge.amount, currency),
     )
 
 

@@ -128,7 +128,9 @@ def claims_by_customer(
     """Those of all their subscriptions but one, at `since` or later; one query."""
     phases = SubscriptionPhase.objects.filter(
         Q(ends_at__isnull=True) | Q(ends_at__gt=since), subscription__customer_id__in=customer_ids
-    ).exclude(subscription_id=leave_out)
+    )
+    if leave_out is not None:
+        phases = phases.exclude(subscription_id=leave_out)
     rows = phases.order_by().values_list(
         "subscription__customer_id",
         "starts_at",
