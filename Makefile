@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
 TEST_WORKERS ?= 2
 # Tests that make many thousands of examples when they have time.
-SOAKED := $(addprefix tests/usage/test_,exactness.py aggregations.py quantities.py any_input.py)
+SOAKED := $(addprefix tests/usage/test_,exactness.py aggregations.py quantities.py any_input.py) tests/simulation
 
 .DEFAULT_GOAL := help
 .PHONY: help venv run test lint format bench soak shell reset requirements
@@ -37,7 +37,7 @@ format: venv ## mend what the formatter and the linter can mend
 bench: venv ## measure ingestion beside a raw COPY, usage queries, the price preview and closing (ARGS="--stored 300000" is quicker)
 	@$(VENV_PYTHON) -m tests.bench $(ARGS)
 
-soak: venv ## a quarter of an hour at full rate: memory, latency and totals (ARGS="--minutes 60"), then any history of events
+soak: venv ## a quarter of an hour at full rate: memory, latency and totals (ARGS="--minutes 60"), then any history of events and years of billing
 	@$(VENV_PYTHON) -m tests.bench.soak $(ARGS)
 	@HYPOTHESIS_PROFILE=soak $(VENV_PYTHON) -m pytest -n $(TEST_WORKERS) $(SOAKED)
 
