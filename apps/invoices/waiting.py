@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from django.db.models import Exists, Min, OuterRef, Q, QuerySet
+from django.db.models import Case, Exists, F, Min, OuterRef, Q, QuerySet, When
 
 from apps.invoices.models import Invoice, ParkReason
 from apps.invoices.selectors import drafts
@@ -19,8 +19,14 @@ def unreleased(invoice: Invoice) -> QuerySet[ParkReason]:
 
 
 def due_drafts(now: datetime) -> QuerySet[Invoice]:
-    """Drafts whose grace period has ended and that no brake holds, the oldest period first."""
-    return drafts().filter(finalize_due_at__lte=now, parked_at__isnull=True).order_by("period_end", "id")
+    """Drafts whose grace period has ended and that no brake holds, the oldest first.
+
+    An opening stands where it opens: behind what ended by then, and before the cycle that rests on it, however
+    short a change has made that. Else a pass would leave everything behind it to the next one.
+    """
+    comes_at = Case(When(kind=Kind.OPENING, then=F("period_start")), default=F("period_end"))
+    due = drafts().filter(finalize_due_at__lte=now, parked_at__isnull=True)
+    return due.order_by(comes_at, "kind", "id")
 
 
 def earlier_draft_of(invoice: Invoice) -> Invoice | None:
