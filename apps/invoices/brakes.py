@@ -93,10 +93,9 @@ def usage_gone(invoice: Invoice, lines: list[InvoiceLine]) -> Iterator[Tripped]:
     """Meters without usage that had some on the subscription's invoice for the time before."""
     used: dict[int, Decimal] = {}
     for line in lines:
-        if line.kind == Kind.USAGE and line.price.meter_id is not None:
-            used[line.price.meter_id] = max(
-                used.get(line.price.meter_id, Decimal(0)), abs(line.quantity or Decimal(0))
-            )
+        meter_id = line.price.meter_id if line.price and line.kind == Kind.USAGE else None
+        if meter_id is not None:
+            used[meter_id] = max(used.get(meter_id, Decimal(0)), abs(line.quantity or Decimal(0)))
     quiet = [meter_id for meter_id, quantity in used.items() if not quantity]
     if not quiet:
         return
@@ -186,8 +185,8 @@ def double_charge(invoice: Invoice, lines: list[InvoiceLine]) -> Iterator[Trippe
     twice: dict[int, str] = {}
     for index, line in enumerate(mine):
         for other in (*mine[index + 1 :], *theirs):
-            if line.price_id == other.price_id and overlap(line, other):
-                twice[line.price_id] = line.price.name
+            if line.price is not None and line.price_id == other.price_id and overlap(line, other):
+                twice[line.price.pk] = line.price.name
     if twice:
         words = f"{named(sorted(twice.values()))}: charged twice for the same time."
         yield Tripped(Brake.DOUBLE_CHARGE, words, Decimal(len(twice)))

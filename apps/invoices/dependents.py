@@ -10,8 +10,9 @@ NOT_ISSUED = (Invoice.Status.DRAFT, Invoice.Status.VOID)
 
 
 def issued_beside(invoice: Invoice) -> QuerySet[Invoice]:
-    """The other issued invoices of its subscription, the newest period first."""
+    """The other issued invoices of its subscription, the newest period first. One-off charges rest on none."""
     others = Invoice.objects.filter(subscription_id=invoice.subscription_id).exclude(pk=invoice.pk)
+    others = others.exclude(kind=Invoice.Kind.ONE_OFF)
     return others.exclude(status__in=NOT_ISSUED).order_by("-period_end", "-finalized_at", "-id")
 
 

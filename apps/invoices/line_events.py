@@ -12,6 +12,7 @@ from typing import Any
 from django.db import connection
 
 from apps.catalog.assign import taker_for, takers_of
+from apps.catalog.models import Price
 from apps.invoices.models import Invoice, InvoiceLine
 from apps.invoices.selectors import USAGE_KINDS
 from apps.invoices.services.lines import prices_of
@@ -82,7 +83,7 @@ class LineEvents:
         at, event_id, source = after or (None, "", "")
         asked: dict[str, Any] = {
             "customer": self.line.invoice.customer_id,
-            "meter": self.line.price.meter_id,
+            "meter": price_of(self.line).meter_id,
             "sets": self.set_ids,
             "starts": start,
             "ends": end,
@@ -99,7 +100,13 @@ class LineEvents:
 
 
 def is_metered(line: InvoiceLine) -> bool:
-    return line.kind in USAGE_KINDS and line.price.meter_id is not None
+    return line.kind in USAGE_KINDS and line.price is not None and line.price.meter_id is not None
+
+
+def price_of(line: InvoiceLine) -> Price:
+    """Of a metered line."""
+    assert line.price is not None
+    return line.price
 
 
 def line_events(line: InvoiceLine) -> LineEvents:
@@ -113,7 +120,7 @@ def line_events(line: InvoiceLine) -> LineEvents:
 
 def sets_of(line: InvoiceLine) -> list[int]:
     """The dimension sets of the customer that the line's price takes."""
-    price = line.price
+    price = price_of(line)
     meter = price.meter
     assert meter is not None
     prices = prices_of({price.plan_version_id})[price.plan_version_id]
@@ -136,7 +143,7 @@ def read_before(line: InvoiceLine) -> datetime | None:
     former = (
         InvoiceLine.objects.filter(
             invoice__subscription_id=line.invoice.subscription_id,
-            price_id=line.price_id,
+            price=price_of(line),
             kind__in=USAGE_KINDS,
             period_start=line.period_start,
             period_end=line.period_end,

@@ -34,10 +34,14 @@ def earlier_draft_of(invoice: Invoice) -> Invoice | None:
 
     The opening of a trial comes at the trial's end: after the periods that ended before.
     """
+    if invoice.kind == Kind.ONE_OFF:
+        # It rests on no other, and no other on it.
+        return None
     is_earlier = Q(period_end__lte=invoice.period_start)
     if invoice.kind == Kind.CYCLE:
         is_earlier |= Q(kind=Kind.OPENING, period_start__lt=invoice.period_end)
-    earlier = drafts().filter(is_earlier, subscription_id=invoice.subscription_id).exclude(pk=invoice.pk)
+    others = drafts().exclude(kind=Kind.ONE_OFF).exclude(pk=invoice.pk)
+    earlier = others.filter(is_earlier, subscription_id=invoice.subscription_id)
     return earlier.order_by("period_end", "id").first()
 
 
@@ -46,11 +50,15 @@ def next_finalization_at() -> datetime | None:
 
     What waits behind another draft waits for it, however long ago its own grace ended.
     """
-    earlier = drafts().filter(
-        Q(period_end__lte=OuterRef("period_start"))
-        | Q(kind=Kind.OPENING, period_start__lt=OuterRef("period_end")) & ~Q(pk=OuterRef("pk")),
-        subscription=OuterRef("subscription"),
+    earlier = (
+        drafts()
+        .exclude(kind=Kind.ONE_OFF)
+        .filter(
+            Q(period_end__lte=OuterRef("period_start"))
+            | Q(kind=Kind.OPENING, period_start__lt=OuterRef("period_end")) & ~Q(pk=OuterRef("pk")),
+            subscription=OuterRef("subscription"),
+        )
     )
-    first = drafts().filter(~Exists(earlier), parked_at__isnull=True)
+    first = drafts().filter(Q(kind=Kind.ONE_OFF) | ~Exists(earlier), parked_at__isnull=True)
     found: datetime | None = first.aggregate(at=Min("finalize_due_at"))["at"]
     return found

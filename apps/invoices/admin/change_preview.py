@@ -65,7 +65,8 @@ def rows_of(pair: Pair, currency: str, zone: str) -> list[dict[str, Any]]:
     found: dict[tuple[object, ...], list[ComputedLine | None]] = {}
     for side, invoice in enumerate(pair):
         for line in invoice.lines if invoice else []:
-            key: tuple[object, ...] = (line.kind, line.price.pk, line.period.start, line.period.end)
+            source = line.one_off.pk if line.one_off else line.price and line.price.pk
+            key: tuple[object, ...] = (line.kind, source, line.period.start, line.period.end)
             while found.get(key, [None, None])[side] is not None:
                 key = (*key, side)
             found.setdefault(key, [None, None])[side] = line

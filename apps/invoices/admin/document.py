@@ -76,14 +76,14 @@ def line_of(line: InvoiceLine, invoice: Invoice, zone: str, may_see_events: bool
     is_metered = line.kind in USAGE_KINDS
     return {
         "description": line.description,
-        "plan": str(line.price.plan_version),
+        "plan": str(line.price.plan_version) if line.price else "",
         "badge": "" if line.kind in ORDINARY else line.get_kind_display(),
         # A line names its period only where it is not the invoice's.
         "period": ""
         if (line.period_start, line.period_end) == (invoice.period_start, invoice.period_end)
         else period_text(line.period_start, line.period_end, zone),
-        "quantity": quantity_text(line.quantity) if is_metered else NOTHING,
-        "unit_price": price_of(line, invoice.currency) if is_metered else NOTHING,
+        "quantity": quantity_text(line.quantity) if line.quantity is not None else NOTHING,
+        "unit_price": price_of(line, invoice.currency),
         "per_million": per_million_text(line.unit_amount, invoice.currency) if is_metered else "",
         "amount": money_display(line.amount, invoice.currency),
         "unrounded": quantity_text(line.unrounded_amount),
@@ -97,8 +97,12 @@ def line_of(line: InvoiceLine, invoice: Invoice, zone: str, may_see_events: bool
 
 
 def price_of(line: InvoiceLine, currency: str) -> str:
-    """What one unit costs, where that is one amount; else how it is priced."""
+    """What one unit costs, where that is one amount; else how it is priced. A fee has no units."""
+    if line.kind == InvoiceLine.Kind.CHARGE:
+        return rate_text(line.unit_amount, currency)
     price = line.price
+    if line.kind not in USAGE_KINDS or price is None:
+        return NOTHING
     if price.model in TIERED:
         return price.get_model_display()
     if price.model == Price.Model.PER_UNIT:
@@ -145,7 +149,7 @@ def events_url(line: InvoiceLine, invoice: Invoice) -> str:
     """The events behind a line: the customer's, of the line's meter, in the line's half-open period."""
     query = {
         "customer__id__exact": invoice.customer_id,
-        "meter": line.price.meter_id,
+        "meter": line.price.meter_id if line.price else None,
         "timestamp__gte": line.period_start.isoformat(),
         "timestamp__lt": line.period_end.isoformat(),
     }

@@ -8,11 +8,21 @@ from apps.core.api.fields import PlainDecimalField, StepOutput, StrictSerializer
 from apps.invoices.models import Invoice, InvoiceLine, ParkReason
 from apps.invoices.models.entity import MAX_MEMO, MAX_PO_NUMBER
 
+NOT_OF_A_PLAN = "Plan or add-on; null for a one-off charge."
+
 
 class LineOutput(serializers.ModelSerializer[InvoiceLine]):
-    price = serializers.CharField(source="price.code")
-    plan = serializers.CharField(source="price.plan_version.plan.code")
-    plan_version = serializers.IntegerField(source="price.plan_version.number")
+    price = serializers.CharField(source="price.code", allow_null=True, default=None)
+    plan = serializers.CharField(
+        source="price.plan_version.plan.code", allow_null=True, default=None, help_text=NOT_OF_A_PLAN
+    )
+    plan_version = serializers.IntegerField(source="price.plan_version.number", allow_null=True, default=None)
+    charge = serializers.CharField(
+        source="one_off.public_id",
+        allow_null=True,
+        default=None,
+        help_text="The one-off charge that it stands for.",
+    )
     meter = serializers.CharField(source="price.meter.code", allow_null=True, default=None)
     quantity = PlainDecimalField(allow_null=True)
     unit_amount = PlainDecimalField(allow_null=True)
@@ -29,6 +39,7 @@ class LineOutput(serializers.ModelSerializer[InvoiceLine]):
             "plan",
             "plan_version",
             "price",
+            "charge",
             "meter",
             "period_start",
             "period_end",
@@ -133,9 +144,10 @@ class UpcomingLine(serializers.Serializer[Any]):
     subscription = serializers.CharField()
     kind = serializers.CharField()
     description = serializers.CharField()
-    plan = serializers.CharField()
-    plan_version = serializers.IntegerField()
-    price = serializers.CharField()
+    plan = serializers.CharField(allow_null=True, help_text=NOT_OF_A_PLAN)
+    plan_version = serializers.IntegerField(allow_null=True)
+    price = serializers.CharField(allow_null=True)
+    charge = serializers.CharField(allow_null=True, help_text="The one-off charge that it stands for.")
     meter = serializers.CharField(allow_null=True)
     period_start = serializers.DateTimeField()
     period_end = serializers.DateTimeField()

@@ -94,7 +94,7 @@ def summary(customer: Customer, now: datetime) -> dict[str, Any]:
 
 def quantities_of(computed: ComputedInvoice, now: datetime) -> list[tuple[Meter, Quantity]]:
     """Of the meters that its lines of this period price, by code."""
-    meters = {line.price.meter.pk: line.price.meter for line in computed.lines if line.price.meter}
+    meters = {line.meter.pk: line.meter for line in computed.lines if line.meter}
     found = quantities(
         customer_id=computed.subscription.customer_id,
         meter_ids={pk: meter.aggregation for pk, meter in meters.items()},

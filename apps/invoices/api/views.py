@@ -55,7 +55,9 @@ class InvoiceList(ListAPIView[Invoice]):
 
 
 def explained_lines() -> QuerySet[InvoiceLine]:
-    return InvoiceLine.objects.select_related("price__plan_version__plan", "price__meter", "invoice")
+    return InvoiceLine.objects.select_related(
+        "price__plan_version__plan", "price__meter", "one_off", "invoice"
+    )
 
 
 def with_lines(invoice: Invoice) -> dict[str, Any]:
@@ -137,14 +139,15 @@ def upcoming_lines(computed: ComputedInvoice) -> list[dict[str, Any]]:
 
 
 def line_document(line: ComputedLine, subscription: Subscription, currency: str) -> dict[str, Any]:
-    meter = line.price.meter
+    price, meter = line.price, line.meter
     return {
         "subscription": subscription.public_id,
         "kind": line.kind,
         "description": line.description,
-        "plan": line.price.plan_version.plan.code,
-        "plan_version": line.price.plan_version.number,
-        "price": line.price.code,
+        "plan": price.plan_version.plan.code if price else None,
+        "plan_version": price.plan_version.number if price else None,
+        "price": price.code if price else None,
+        "charge": line.one_off.public_id if line.one_off else None,
         "meter": meter.code if meter else None,
         "period_start": line.period.start,
         "period_end": line.period.end,

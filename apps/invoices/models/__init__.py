@@ -4,6 +4,7 @@ from apps.invoices.models.billing_run import BillingRun, BillingRunAmount
 from apps.invoices.models.entity import CustomerTerms, InvoiceSeries, LegalEntity
 from apps.invoices.models.invoice import Invoice
 from apps.invoices.models.line import InvoiceLine
+from apps.invoices.models.one_off import OneOffCharge
 from apps.invoices.models.park_reason import ParkReason
 from apps.invoices.models.parked_subscription import ParkedSubscription
 from apps.invoices.models.settings import BillingSettings
@@ -18,6 +19,7 @@ __all__ = [
     "InvoiceLine",
     "InvoiceSeries",
     "LegalEntity",
+    "OneOffCharge",
     "ParkReason",
     "ParkedSubscription",
     "TeamShare",

@@ -36,6 +36,7 @@ class Invoice(PublicModel):
     class Kind(models.TextChoices):
         CYCLE = "cycle", "End of a period"
         OPENING = "opening", "Start of the subscription"
+        ONE_OFF = "one_off", "One-off charge"
 
     kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.CYCLE)
     customer = models.ForeignKey(Customer, models.PROTECT, related_name="invoices")

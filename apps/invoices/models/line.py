@@ -7,6 +7,7 @@ from apps.catalog.models import Price
 from apps.core.fields import AmountField, QuantityField, RateField, UnroundedAmountField
 from apps.core.money import money_display, money_text
 from apps.invoices.models.invoice import Invoice
+from apps.invoices.models.one_off import OneOffCharge
 
 
 class InvoiceLine(models.Model):
@@ -15,11 +16,14 @@ class InvoiceLine(models.Model):
         USAGE = "usage", "Usage"
         ADJUSTMENT = "adjustment", "Late usage"
         CREDIT = "credit", "Credit"
+        CHARGE = "charge", "One-off charge"
 
     invoice = models.ForeignKey(Invoice, models.PROTECT, related_name="lines")
     position = models.PositiveSmallIntegerField()
     kind = models.CharField(max_length=10, choices=Kind.choices)
-    price = models.ForeignKey(Price, models.PROTECT, related_name="invoice_lines")
+    # What asks for it: a price of a plan, or a one-off charge.
+    price = models.ForeignKey(Price, models.PROTECT, null=True, related_name="invoice_lines")
+    one_off = models.ForeignKey(OneOffCharge, models.PROTECT, null=True, related_name="invoice_lines")
     description = models.CharField(max_length=250)
     # The period the line is for; an adjustment's lies before the invoice's.
     period_start = models.DateTimeField()
@@ -40,8 +44,14 @@ class InvoiceLine(models.Model):
             models.UniqueConstraint(
                 fields=["invoice", "price", "period_start", "kind"], name="invoice_line_price_and_period_once"
             ),
+            models.UniqueConstraint(fields=["invoice", "one_off"], name="invoice_line_one_off_once"),
             models.CheckConstraint(
                 condition=Q(period_start__lt=F("period_end")), name="invoice_line_period_in_order"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="charge", price__isnull=True, one_off__isnull=False)
+                | (~Q(kind="charge") & Q(price__isnull=False, one_off__isnull=True)),
+                name="invoice_line_price_or_one_off",
             ),
         ]
 

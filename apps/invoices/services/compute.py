@@ -33,6 +33,7 @@ from apps.invoices.services.lines import (
     prices_of,
 )
 from apps.invoices.services.once_lines import Wanted, once_lines
+from apps.invoices.services.one_off_lines import one_off_lines
 from apps.invoices.services.taken import Shared, numbers_of
 from apps.invoices.services.team_shares import free
 from apps.rating import Step, StepKind, exact_sum
@@ -73,12 +74,13 @@ def compute_invoice(
 def compute_invoices(
     asked: Sequence[Asked], *, as_of: datetime, timelines: Mapping[int, Timeline] | None = None
 ) -> list[ComputedInvoice]:
-    """Price cycles: usage, fees, the fees of the fee period that follows, and late usage of earlier ones; and openings.
+    """Price cycles: usage, fees, the fees of the fee period that follows, late usage of earlier ones, one-off
+    charges; and openings, and charges alone.
 
     All of them together, with a number of queries that does not depend on how many there are. Of a period that is
     not over at `as_of`, time-weighted usage counts until then. A cycle during which the version changed is cut there:
     usage is split at that instant, fees are shared by time. Lines come in the order of time and of the plan's
-    prices, adjustments last.
+    prices, then adjustments and one-off charges.
     """
     if timelines is None:
         timelines = timelines_of(one.subscription for one in asked)
@@ -87,7 +89,20 @@ def compute_invoices(
     openings = [(one, timelines[one.subscription.pk]) for one in asked if one.kind == Invoice.Kind.OPENING]
     computed = compute_cycles(cycles, as_of) + compute_openings(openings)
     by_question = {(one.subscription.pk, one.period, one.kind): one for one in computed}
-    return [by_question[one.subscription.pk, one.period, one.kind] for one in asked]
+    return [
+        with_charges(by_question.get((one.subscription.pk, one.period, one.kind)), one, charges)
+        for one, charges in zip(asked, one_off_lines(asked, timelines), strict=True)
+    ]
+
+
+def with_charges(
+    computed: ComputedInvoice | None, asked: Asked, charges: list[ComputedLine]
+) -> ComputedInvoice:
+    """What a plan asks for comes first. An invoice of a charge alone has nothing else."""
+    if computed is None:
+        currency = asked.subscription.plan_version.currency
+        return ComputedInvoice(asked.subscription, asked.period, currency, charges, [], asked.kind)
+    return replace(computed, lines=[*computed.lines, *charges])
 
 
 def compute_cycles(cycles: Sequence[Cycle], as_of: datetime) -> list[ComputedInvoice]:
@@ -218,6 +233,7 @@ def segment_lines(
     ending: dict[int, list[ComputedLine]] = {}
     for fee, line in fees:
         if segment.period.start < fee.period.end <= segment.period.end:
+            assert line.price is not None
             ending.setdefault(line.price.pk, []).append(line)
     lines = []
     for price in prices[segment.version_id]:

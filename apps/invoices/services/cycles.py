@@ -17,7 +17,7 @@ from apps.subscriptions.timeline import Timeline
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is to be computed: a cycle of a subscription, or its opening."""
+    """What is to be computed: a cycle of a subscription, its opening, or a one-off charge by the instant it begins."""
 
     subscription: Subscription
     period: Period

@@ -27,18 +27,20 @@ def write_lines(*, invoice: Invoice, computed: ComputedInvoice, now: datetime) -
 
 
 def as_row(invoice: Invoice, position: int, line: ComputedLine) -> InvoiceLine:
-    meter = line.price.meter
+    meter, source = line.meter, line.price or line.one_off
+    assert source is not None
     return InvoiceLine(
         invoice=invoice,
         position=position,
         kind=line.kind,
         price=line.price,
+        one_off=line.one_off,
         description=line.description,
         period_start=line.period.start,
         period_end=line.period.end,
         quantity=line.quantity,
         unit=meter.unit if meter else "",
-        unit_amount=line.price.unit_amount,
+        unit_amount=source.unit_amount,
         event_count=line.event_count,
         unrounded_amount=line.unrounded_amount,
         amount=line.amount,

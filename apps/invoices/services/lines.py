@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 
-from apps.catalog.models import PlanVersion, Price
-from apps.invoices.models import InvoiceLine
+from apps.catalog.models import Meter, PlanVersion, Price
+from apps.invoices.models import InvoiceLine, OneOffCharge
 from apps.rating import Charge, Step
 from apps.subscriptions.models import SubscriptionPhase
 from apps.subscriptions.periods import Period
@@ -35,10 +35,13 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class ComputedLine:
-    """`quantity` and `event_count` are None for fees. `amount` is rounded, `unrounded_amount` is not."""
+    """`quantity` and `event_count` are None for fees. `amount` is rounded, `unrounded_amount` is not.
+
+    Asked for by a price, or by a one-off charge.
+    """
 
     kind: InvoiceLine.Kind
-    price: Price
+    price: Price | None
     description: str
     period: Period
     quantity: Decimal | None
@@ -48,6 +51,11 @@ class ComputedLine:
     steps: tuple[Step, ...]
     # Who used what of it, where an organization pays for its teams.
     shares: tuple[Share, ...] = ()
+    one_off: OneOffCharge | None = None
+
+    @property
+    def meter(self) -> Meter | None:
+        return None if self.price is None else self.price.meter
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ def projected_amount(pace: Pace, computed: ComputedInvoice) -> Decimal | None:
     """
     amounts: list[Decimal] = []
     for line in computed.lines:
-        meter = line.price.meter
+        meter = line.meter
         if line.kind != Kind.USAGE or meter is None or meter.aggregation not in GROWING:
             amounts.append(line.amount)
             continue
