@@ -70,6 +70,7 @@ from apps.subscriptions.api.actions import (
     SubscriptionPause,
     SubscriptionReactivate,
     SubscriptionResume,
+    SubscriptionSetBillingThreshold,
 )
 from apps.subscriptions.api.views import SubscriptionDetail, SubscriptionList
 from apps.tenants.api.views import AdvanceTestClock
@@ -204,6 +205,11 @@ urlpatterns = [
         "legal_entities/<str:entity_id>/make_default",
         LegalEntityMakeDefault.as_view(),
         name="legal-entity-make-default",
+    ),
+    path(
+        "subscriptions/<str:public_id>/set_billing_threshold",
+        SubscriptionSetBillingThreshold.as_view(),
+        name="subscription-set-billing-threshold",
     ),
     path("invoices", InvoiceList.as_view(), name="invoices"),
     path("invoices/<str:reference>", InvoiceDetail.as_view(), name="invoice"),

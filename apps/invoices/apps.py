@@ -8,7 +8,7 @@ class InvoicesConfig(AppConfig):
     def ready(self) -> None:
         from apps.core.jobs import register_due_job
         from apps.invoices import due, holds, waiting
-        from apps.invoices.services import close_periods, finalize_invoice, provision
+        from apps.invoices.services import bill_thresholds, close_periods, finalize_invoice, provision
         from apps.tenants.services.provision import add_provisioning_step
         from apps.usage.services.retention import register_hold
 
@@ -24,6 +24,13 @@ class InvoicesConfig(AppConfig):
             rank=10,
             next_due_at=due.next_boundary_at,
             run=close_periods.close_due_periods,
+        )
+        # After closing, which has usage of a period that is over; before finalizing, which issues what it drafts.
+        register_due_job(
+            name="bill_thresholds",
+            rank=15,
+            next_due_at=bill_thresholds.next_threshold_at,
+            run=bill_thresholds.bill_thresholds,
         )
         register_due_job(
             name="finalize_invoices",

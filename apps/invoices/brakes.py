@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
 
-from django.db.models import Count, Min
+from django.db.models import Count, F, Min, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models.functions import Coalesce
 
 from apps.core.money import money_display
 from apps.invoices.at_risk import at_risk
@@ -66,27 +67,40 @@ def many_lines(count: int, bound: int) -> Iterator[Tripped]:
 def large_total(invoice: Invoice, factor: Decimal, at_least: int) -> Iterator[Tripped]:
     """The measure is the multiple in whole steps: a few more cents of late usage are no new finding.
 
-    A mean of nothing, or less, is no measure for anything: whoever begins to pay has no history.
+    A mean of nothing, or less, is no measure for anything: whoever begins to pay has no history. What was billed ahead
+    counts as if it had not been, or a cycle with a threshold would be compared with what was left of others.
     """
-    totals = list(
-        Invoice.objects.filter(
-            customer_id=invoice.customer_id, currency=invoice.currency, kind=Invoice.Kind.CYCLE
-        )
-        .exclude(status__in=NOT_ISSUED)
-        .order_by("-period_end", "-id")
-        .values_list("total", flat=True)[:TRAILING]
+    former = Invoice.objects.filter(
+        customer_id=invoice.customer_id, currency=invoice.currency, kind=Invoice.Kind.CYCLE
     )
+    totals = whole_totals(former.exclude(status__in=NOT_ISSUED).order_by("-period_end", "-id")[:TRAILING])
     sum_of_totals = exact_sum(totals)
     if len(totals) < at_least or sum_of_totals <= 0:
         return
-    multiple = invoice.total * len(totals) / sum_of_totals
+    [whole] = whole_totals(Invoice.objects.filter(pk=invoice.pk))
+    multiple = whole * len(totals) / sum_of_totals
     if multiple > factor:
         mean = money_display(sum_of_totals / len(totals), invoice.currency)
+        ahead = ", with what was billed ahead," if whole != invoice.total else ""
+        times = grouped(multiple.quantize(Decimal("0.1")))
         words = (
-            f"{invoice.total_display} is {grouped(multiple.quantize(Decimal('0.1')))} times the mean"
+            f"{money_display(whole, invoice.currency)}{ahead} is {times} times the mean"
             f" of the last {len(totals)} invoices, {mean}."
         )
         yield Tripped(Brake.LARGE_TOTAL, words, multiple.quantize(Decimal(1), rounding=ROUND_FLOOR))
+
+
+def whole_totals(invoices: QuerySet[Invoice]) -> list[Decimal]:
+    """Totals before what threshold invoices charged was taken off."""
+    ahead = (
+        InvoiceLine.objects.filter(invoice=OuterRef("pk"), kind=Kind.BILLED_AHEAD)
+        .order_by()
+        .values("invoice")
+        .annotate(sum=Sum("amount"))
+        .values("sum")
+    )
+    whole = F("total") - Coalesce(Subquery(ahead), Value(Decimal(0)))
+    return list(invoices.values_list(whole, flat=True))
 
 
 def usage_gone(invoice: Invoice, lines: list[InvoiceLine]) -> Iterator[Tripped]:
@@ -167,7 +181,8 @@ def unpriced(invoice: Invoice) -> Iterator[Tripped]:
 def double_charge(invoice: Invoice, lines: list[InvoiceLine]) -> Iterator[Tripped]:
     """Charges in full for one price at one time: on this invoice, or here and on another of the subscription.
 
-    What names an amount that was billed already is the difference to it, and so no second charge.
+    What names an amount that was billed already is the difference to it, and so no second charge; nor are the lines of
+    threshold invoices and the others of their cycle, which take them off.
     """
     mine = [line for line in lines if is_full_charge(line)]
     others = (
@@ -178,9 +193,11 @@ def double_charge(invoice: Invoice, lines: list[InvoiceLine]) -> Iterator[Trippe
             amount__gt=0,
         )
         .exclude(invoice__status=Invoice.Status.VOID)
-        .exclude(invoice=invoice)
+        .exclude(Q(invoice=invoice) | Q(invoice__kind=Invoice.Kind.THRESHOLD))
         .select_related("price")
     )
+    if invoice.kind == Invoice.Kind.THRESHOLD:
+        others = others.exclude(invoice__period_start=invoice.period_start)
     theirs = [line for line in others if is_full_charge(line)]
     twice: dict[int, str] = {}
     for index, line in enumerate(mine):

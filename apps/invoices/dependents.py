@@ -22,6 +22,7 @@ def resting_on(invoice: Invoice) -> list[Invoice]:
     - Usage: another invoice charges the same price for the same time, which is the difference to this one.
     - Fees at the start: the invoice of the period that they are for charged what was still lacking, or gave back
       what was unused.
+    - What was billed ahead: later invoices of the cycle took it off.
     """
     usage = InvoiceLine.objects.filter(
         invoice=invoice, kind=Kind.USAGE, price=OuterRef("price"), period_start=OuterRef("period_start"),
@@ -31,9 +32,10 @@ def resting_on(invoice: Invoice) -> list[Invoice]:
         Exists(usage), invoice=OuterRef("pk"), kind__in=(Kind.USAGE, Kind.ADJUSTMENT)
     )
     later = Q(finalized_at__gt=invoice.finalized_at) | Q(finalized_at=invoice.finalized_at, pk__gt=invoice.pk)
-    return list(
-        issued_beside(invoice).filter(later).filter(Exists(differences) | Exists(fees_ahead(invoice)))
-    )
+    rests = Q(Exists(differences)) | Q(Exists(fees_ahead(invoice)))
+    if invoice.kind == Invoice.Kind.THRESHOLD:
+        rests |= Q(kind__in=(Invoice.Kind.CYCLE, Invoice.Kind.THRESHOLD), period_start=invoice.period_start)
+    return list(issued_beside(invoice).filter(later).filter(rests))
 
 
 def in_the_way_of(draft: Invoice) -> list[Invoice]:

@@ -107,7 +107,9 @@ def standing_in(
         return Stands(reading.meter_id, BILLED, phase, price, line)
     if phase.subscription.status != Subscription.Status.ACTIVE:
         return Stands(reading.meter_id, ENDED, phase, price)
-    return Stands(reading.meter_id, LATE if mine else UPCOMING, phase, price)
+    # After a threshold the cycle goes on.
+    is_closed = any(one.invoice.kind == Invoice.Kind.CYCLE for one in mine)
+    return Stands(reading.meter_id, LATE if is_closed else UPCOMING, phase, price)
 
 
 def first_read_after(instant: datetime, lines: list[InvoiceLine]) -> InvoiceLine | None:

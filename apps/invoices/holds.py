@@ -17,7 +17,7 @@ READ_EVENTS = (InvoiceLine.Kind.USAGE, InvoiceLine.Kind.ADJUSTMENT)
 
 def drafts_need() -> datetime | None:
     """A draft is computed again when it is finalized. An opening reads no usage."""
-    found: datetime | None = drafts().filter(kind=Kind.CYCLE).aggregate(at=Min("period_start"))["at"]
+    found: datetime | None = drafts().exclude(kind=Kind.OPENING).aggregate(at=Min("period_start"))["at"]
     return found
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import connection
+from django.db.models import Q
 
 from apps.catalog.assign import taker_for, takers_of
 from apps.catalog.models import Price
@@ -148,7 +149,8 @@ def read_before(line: InvoiceLine) -> datetime | None:
             period_start=line.period_start,
             period_end=line.period_end,
         )
-        .exclude(invoice_id=line.invoice_id)
+        # Those of a threshold are no former reading: every later line of the cycle is in full.
+        .exclude(Q(invoice_id=line.invoice_id) | Q(invoice__kind=Invoice.Kind.THRESHOLD))
         .exclude(invoice__status__in=[Invoice.Status.DRAFT, Invoice.Status.VOID])
         .order_by("-invoice__usage_cutoff_at")
     )

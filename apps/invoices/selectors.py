@@ -92,7 +92,12 @@ def billed_usage_of(asked: Sequence[Before]) -> list[list[BilledUsage]]:
 def usage_lines_of(subscription_ids: Collection[int]) -> dict[int, list[BilledUsage]]:
     archived = ArchivedPartition.objects.filter(ends_at__gt=OuterRef("period_start"))
     issued = (
-        InvoiceLine.objects.filter(invoice__subscription_id__in=subscription_ids, kind__in=USAGE_KINDS)
+        InvoiceLine.objects.filter(
+            invoice__subscription_id__in=subscription_ids,
+            # What threshold invoices charged the cycle's own invoice charges in full, and takes off.
+            invoice__kind=Invoice.Kind.CYCLE,
+            kind__in=USAGE_KINDS,
+        )
         .exclude(invoice__status__in=[Invoice.Status.DRAFT, Invoice.Status.VOID])
         .exclude(Exists(archived))
         .order_by()
@@ -220,7 +225,7 @@ def unpriced_known_of(subscription_ids: Collection[int]) -> dict[int, UnpricedKn
     found: dict[int, UnpricedKnown] = {}
     if not subscription_ids:
         return found
-    invoices = Invoice.objects.filter(subscription_id__in=subscription_ids).exclude(
+    invoices = Invoice.objects.filter(subscription_id__in=subscription_ids, kind=Invoice.Kind.CYCLE).exclude(
         status__in=[Invoice.Status.DRAFT, Invoice.Status.VOID]
     )
     stored = invoices.exclude(unpriced=[]).values_list("subscription_id", "unpriced")

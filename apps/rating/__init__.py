@@ -6,6 +6,7 @@ from apps.rating.conversion import Conversion, Rounding
 from apps.rating.delta import AlreadyBilled, rate_delta
 from apps.rating.errors import CurrencyError, DefinitionError, Problem, RatingError, UsageError
 from apps.rating.exact import exact_sum, grouped, plain
+from apps.rating.interim import before_the_end
 from apps.rating.money import allocate, minor_units, round_amount
 from apps.rating.parse import parse_already_billed, parse_price, parse_usage
 from apps.rating.pipeline import rate
@@ -59,6 +60,7 @@ __all__ = [
     "UsagePrice",
     "Volume",
     "allocate",
+    "before_the_end",
     "charge_to_dict",
     "definition_to_dict",
     "exact_sum",

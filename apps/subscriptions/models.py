@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from apps.catalog.models import Plan, PlanVersion
+from apps.core.fields import AmountField
 from apps.core.models import PublicModel
 from apps.core.validators import validate_time_zone
 from apps.customers.models import Customer
@@ -56,6 +57,8 @@ class Subscription(PublicModel):
     )  # exclusive; advanced only by close_period, never back
     # End of the period that starts at invoiced_until: when the close job is next due.
     next_boundary_at = models.DateTimeField(editable=False)
+    # In the plan's currency: usage is billed as soon as so much of the open period is unbilled. None: at its end.
+    billing_threshold = AmountField(null=True, blank=True)
     # Exclusive. When the cursor reaches it the subscription is ended; until then it can be reactivated.
     ends_at = models.DateTimeField(null=True, editable=False)
     canceled_at = models.DateTimeField(null=True, editable=False)
@@ -72,6 +75,11 @@ class Subscription(PublicModel):
                 fields=["opening_due_at"],
                 name="subscription_opening_due",
                 condition=Q(opening_due_at__isnull=False),
+            ),
+            models.Index(
+                fields=["id"],
+                name="subscription_threshold",
+                condition=Q(status="active", billing_threshold__isnull=False),
             ),
         ]
         constraints = [
@@ -96,6 +104,10 @@ class Subscription(PublicModel):
                     unused__in=["credit", "refund", "nothing"],
                 ),
                 name="subscription_end_is_complete",
+            ),
+            models.CheckConstraint(
+                condition=Q(billing_threshold__isnull=True) | Q(billing_threshold__gt=0),
+                name="subscription_threshold_above_zero",
             ),
         ]
 

@@ -61,6 +61,9 @@ def has_pause(subscription: Subscription, now: datetime) -> bool:
 
 
 def fingerprint(subscription: Subscription) -> str:
-    """Differs as soon as anything about its life differs: the phases, the end, the zone or how far it is billed."""
+    """Differs as soon as anything about its life differs: the phases, the end, the zone, the threshold or how far it is
+    billed.
+    """
     cursor = instant_text(subscription.invoiced_until)
-    return f"{subscription.timeline()!r} {cursor} {subscription.status} {subscription.unused}"
+    rest = f"{subscription.status} {subscription.unused} {subscription.billing_threshold}"
+    return f"{subscription.timeline()!r} {cursor} {rest}"

@@ -107,7 +107,7 @@ def test_lists_have_a_budget(business: Business, queries_of: Callable[[str], int
 
 def test_records_have_a_budget(business: Business, queries_of: Callable[[str], int]) -> None:
     assert queries_of(page("invoices.invoice", "change", business.draft.pk)) <= 17
-    assert queries_of(page("customers.customer", "change", business.customer.pk)) <= 34
+    assert queries_of(page("customers.customer", "change", business.customer.pk)) <= 35
     assert queries_of(page("subscriptions.subscription", "change", business.subscription.pk)) <= 30
 
 

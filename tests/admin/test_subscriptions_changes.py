@@ -1,6 +1,7 @@
 """What staff do to a subscription: asked without defaults, previewed by the code that does it, confirmed, recorded."""
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -22,12 +23,14 @@ ASKED: dict[str, dict[str, Any]] = {
     "pause": {"when": "now", "reason": "Holidays"},
     "cancel_it": {"when": "period_end", "unused": "credit", "reason": "Gone"},
     "move_time_zone": {"time_zone": "Europe/Berlin", "reason": "Moved"},
+    "set_threshold": {"amount": "500.50", "reason": "New customer"},
 }
 ENTRIES = {
     "change_terms": "subscription.changed",
     "pause": "subscription.paused",
     "cancel_it": "subscription.canceled",
     "move_time_zone": "subscription.time_zone_changed",
+    "set_threshold": "subscription.threshold_set",
 }
 
 
@@ -192,12 +195,37 @@ def test_a_subscription_begins_with_all_that_can_be_said(olga: Staff, business: 
     form = {
         "customer": business.customer.pk, "plan": dear.plan_id, "started_at_0": "2026-01-31",
         "started_at_1": "00:00:00", "billing_anchor": "day_of_month", "billing_day": "31", "quantity": "4",
-        "trial_days": "10", "trial_covers": "everything", "trial_end": "cancel",
+        "trial_days": "10", "trial_covers": "everything", "trial_end": "cancel", "billing_threshold": "99.50",
     }  # fmt: skip
     wrong = olga.post(page(SUBSCRIPTION, "add"), form | {"billing_day": ""})
     assert "Give a day from 1 to 31" in wrong.content.decode()
+    wrong = olga.post(page(SUBSCRIPTION, "add"), form | {"billing_threshold": "-1"})
+    assert "A threshold is an amount above zero." in wrong.content.decode()
+    wrong = olga.post(page(SUBSCRIPTION, "add"), form | {"billing_threshold": "0.001"})
+    assert "A threshold is an amount above zero in USD" in wrong.content.decode()
     assert olga.post(page(SUBSCRIPTION, "add"), form).status_code == 302
     made = Subscription.objects.latest("pk")
     phases = list(made.phases.values_list("quantity", "treatment"))
     assert (made.billing_day, phases) == (31, [(4, "trial_all"), (4, "billed")])
     assert f"{made.ends_at:%Y-%m-%d}" == "2026-02-10"
+    assert made.billing_threshold == Decimal("99.5")
+
+
+def test_the_threshold_stands_beside_what_is_unbilled(olga: Staff, business: Business) -> None:
+    path = path_of(business, "set_threshold")
+    wrong = olga.post(path, {"amount": "0", "reason": "x"})
+    assert list(wrong.context["form"].errors) == ["amount"]
+    given = ASKED["set_threshold"]
+    olga.post(path, given | {"seal": olga.post(path, given).context["seal"]})
+    content = told(olga, business)
+    assert "Usage is billed at $500.50 unbilled" in content
+    assert "Billed at $500.50" in content
+    customer = olga.get(page("customers.customer", "change", business.customer.pk)).content.decode()
+    assert "billed when they reach $500.50" in customer
+    assert (
+        'value="500.5' in olga.get(path).content.decode()
+        or "It is $500.50 now" in olga.get(path).content.decode()
+    )
+    given = {"amount": "", "reason": "Off"}
+    olga.post(path, given | {"seal": olga.post(path, given).context["seal"]})
+    assert "billed at the end of its period" in told(olga, business)

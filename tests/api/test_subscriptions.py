@@ -199,3 +199,53 @@ def test_nobody_else_s_is_found(life: Life, path: str, acme_api: Api) -> None:
     for verb, body in VERBS.items():
         assert acme_api.post(f"{path}/{verb}", body).status_code == 404
         assert acme_api.post(f"{path}/{verb}/preview", body).status_code == 404
+
+
+def test_a_threshold_is_set_reached_and_told(life: Life, path: str) -> None:
+    """28.00 a month at its end, and tokens at 2.50 a million; 5.00 of them unbilled make an invoice."""
+    verb = f"{path}/set_billing_threshold"
+    for body, problem in (
+        ({"reason": "x"}, (400, "invalid", "/amount")),
+        ({"amount": "5"}, (400, "invalid", "/reason")),
+        ({"amount": "0", "reason": "x"}, (400, "invalid_threshold", "/amount")),
+        ({"amount": "0.001", "reason": "x"}, (400, "invalid_threshold", "/amount")),
+        ({"amount": None, "reason": "x"}, (409, "no_change", "/amount")),
+    ):
+        assert refused(life, verb, body) == problem
+    body = {"amount": "5", "reason": "New"}
+    first, again = (life.api.post(verb, body, Idempotency_Key="five") for _ in range(2))
+    assert first.json() == again.json()
+    assert first.json()["billing_threshold"] == "5.00"
+    life.use("chat", "2026-02-10T00:00:00Z", 1_600_000)
+    [told] = life.see("/customers/chat/usage/summary")["subscriptions"]
+    assert (told["billing_threshold"], told["unbilled_amount"], told["amount_due"]) == (
+        "5.00",
+        "4.00",
+        "32.00",
+    )
+    assert "bill_thresholds" not in life.advance("2026-02-15T00:00:00Z")
+    life.use("chat", "2026-02-11T00:00:00Z", 400_000)
+    # The clock stands while usage comes in, and the next time it is moved the invoice is of the instant it stood at.
+    assert life.advance("2026-02-20T00:00:00Z")["bill_thresholds"] == 1
+    [made] = life.invoices("chat")
+    assert (made["kind"], made["status"], made["total"]) == ("threshold", "open", "5.00")
+    assert (made["period_start"], made["period_end"]) == ("2026-02-01T00:00:00Z", "2026-02-15T00:00:00Z")
+    assert life.see("/invoices?kind=threshold")["data"][0]["id"] == made["id"]
+    assert life.see("/invoices?kind=cycle")["data"] == []
+    [told] = life.see("/customers/chat/usage/summary")["subscriptions"]
+    assert (told["unbilled_amount"], told["amount_due"]) == ("0.00", "28.00")
+    refusal = life.api.post(f"/invoices/{made['id']}/reissue", {"reason": "x"})
+    assert (refusal.status_code, refusal.json()["code"]) == (409, "threshold_not_reissued")
+    life.advance("2026-03-03T00:00:00Z")
+    cycle = life.invoices("chat")[-1]
+    assert (cycle["kind"], cycle["total"]) == ("cycle", "28.00")
+    [ahead] = [one for one in cycle["lines"] if one["kind"] == "billed_ahead"]
+    assert (ahead["amount"], ahead["steps"][0]["description"]) == ("-5.00", f"billed on {made['number']}")
+
+
+def test_a_threshold_is_given_at_the_start(life: Life) -> None:
+    life.do("/customers", {"external_id": "team", "name": "Team"})
+    body = {"customer": "team", "plan": "payg", "billing_threshold": "500"}
+    wrong = life.api.post("/subscriptions", body | {"billing_threshold": "-1"})
+    assert (wrong.status_code, wrong.json()["param"]) == (400, "/billing_threshold")
+    assert life.do("/subscriptions", body)["billing_threshold"] == "500.00"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from apps.invoices.services import close_batch
+from apps.invoices.services import bill_thresholds, close_batch
 from apps.invoices.services.cycles import Asked
 from apps.rating import RatingError
 from apps.subscriptions.models import Subscription
@@ -18,7 +18,7 @@ MESSAGE = "for the test"
 def refusing(
     broken: Subscription, monkeypatch: pytest.MonkeyPatch, error: Exception | None = None
 ) -> Iterator[None]:
-    """Whoever computes `broken` in closing or opening gets an error of rating, or another."""
+    """Whoever computes `broken` in closing, opening or looking at thresholds gets an error of rating, or another."""
     original = close_batch.compute_invoices
 
     def refuse(asked: Sequence[Asked], **arguments: Any) -> Any:
@@ -28,4 +28,5 @@ def refusing(
 
     with monkeypatch.context() as patched:
         patched.setattr(close_batch, "compute_invoices", refuse)
+        patched.setattr(bill_thresholds, "compute_invoices", refuse)
         yield

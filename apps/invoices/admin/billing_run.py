@@ -72,7 +72,8 @@ class BillingRunAdmin(FactAdmin):
 
     @display(description="Still due")
     def left(self, run: BillingRun) -> str:
-        return f"{still_due(run):,}"
+        left = still_due(run)
+        return NOTHING if left is None else f"{left:,}"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[BillingRun]:
         found: QuerySet[BillingRun] = super().get_queryset(request)

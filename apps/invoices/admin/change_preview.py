@@ -7,6 +7,7 @@ from typing import Any
 
 from apps.core.admin.display import period_text, quantity_text
 from apps.core.money import money_display
+from apps.invoices.models import Invoice
 from apps.invoices.services.compute import ComputedInvoice
 from apps.invoices.services.lines import ComputedLine
 from apps.invoices.services.preview_change import preview
@@ -49,6 +50,8 @@ def invoice_of(pair: Pair, zone: str) -> dict[str, Any]:
     told = other or one
     assert told is not None
     period = period_text(told.period.start, told.period.end, zone)
+    if told.kind == Invoice.Kind.THRESHOLD:
+        period = f"{Invoice.Kind.THRESHOLD.label}: {period}"
     if one is not None and other is not None and one.period != other.period:
         period = f"{period_text(one.period.start, one.period.end, zone)} → {period}"
     return {

@@ -22,6 +22,7 @@ from apps.core.admin.display import (
     rate_text,
 )
 from apps.core.money import money_display
+from apps.invoices.admin.rows import kind_text
 from apps.invoices.models import Invoice, InvoiceLine
 from apps.invoices.parties import parties_of
 from apps.invoices.selectors import USAGE_KINDS
@@ -40,7 +41,9 @@ def document_of(request: HttpRequest, invoice: Invoice) -> dict[str, Any]:
     return {
         "number": invoice.number or ("Draft invoice" if invoice.is_draft else "Nothing owed"),
         "status": invoice.get_status_display(),
-        "kind": "" if invoice.kind == Invoice.Kind.CYCLE else invoice.get_kind_display(),
+        "kind": kind_text(invoice),
+        "is_ahead": invoice.kind == Invoice.Kind.THRESHOLD,
+        "until": instant_text(invoice.period_end, zone),
         "total": invoice.total_display,
         "currency": invoice.currency,
         "zone": zone,

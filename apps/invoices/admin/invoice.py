@@ -26,6 +26,7 @@ from apps.invoices.admin.document import document_of, unpriced_rows
 from apps.invoices.admin.invoice_actions import MAY_FINALIZE, InvoiceActions
 from apps.invoices.admin.line_events import LineEventsPages
 from apps.invoices.admin.parked import ParkedPage
+from apps.invoices.admin.rows import kind_text
 from apps.invoices.brakes import tripped_by
 from apps.invoices.models import Invoice
 from apps.invoices.selectors import billing_settings
@@ -49,6 +50,7 @@ class InvoiceAdmin(InvoiceActions, LineEventsPages, ParkedPage):
     list_display = (
         "number_shown",
         "customer",
+        "kind_shown",
         "state",
         "period_shown",
         "total_shown",
@@ -76,6 +78,10 @@ class InvoiceAdmin(InvoiceActions, LineEventsPages, ParkedPage):
     @display(description="Number", ordering="number")
     def number_shown(self, invoice: Invoice) -> str:
         return invoice.number or ("Draft" if invoice.is_draft else "Nothing owed")
+
+    @display(description="Kind", ordering="kind")
+    def kind_shown(self, invoice: Invoice) -> str:
+        return kind_text(invoice) or "Period"
 
     @display(description="Status", ordering="status")
     def state(self, invoice: Invoice) -> str:

@@ -84,7 +84,7 @@ class InvoiceActions(FactAdmin):
     def is_on_offer(self, action: str, record: Invoice) -> bool:
         if action in ("release", "finalize") and record.is_parked != (action == "release"):
             return False
-        if action == "reissue" and hasattr(record, "reissued_as"):
+        if action == "reissue" and (hasattr(record, "reissued_as") or record.kind == Invoice.Kind.THRESHOLD):
             return False
         if action in ("mark_paid", "mark_uncollectible") and record.total < 0:
             return False

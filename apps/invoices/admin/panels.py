@@ -12,7 +12,7 @@ from apps.core.money import money_display
 from apps.customers.models import Customer
 from apps.invoices.admin import change_preview, history, subscription_panels  # noqa: F401 - they register
 from apps.invoices.admin.document import unpriced_rows
-from apps.invoices.admin.rows import SHOWN, invoice_rows, line_rows
+from apps.invoices.admin.rows import SHOWN, invoice_rows, line_rows, unbilled_row
 from apps.invoices.models import Invoice
 from apps.invoices.selectors import drafts
 from apps.invoices.services.compute import compute_invoice
@@ -43,6 +43,7 @@ def cost_to_date(request: HttpRequest, customer: Customer) -> dict[str, Any] | N
                 "plan": str(one.subscription.plan_version),
                 "period": period_text(one.period.start, one.period.end, customer.time_zone),
                 "lines": line_rows(one),
+                "unbilled": unbilled_row(one.subscription, now),
                 "unpriced": unpriced_rows(unpriced_documents(one), customer.time_zone),
             }
             for one in computed

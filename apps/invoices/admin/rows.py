@@ -1,14 +1,22 @@
 """Invoices and computed lines as rows of a panel."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from apps.core.admin.display import day_text, period_text, quantity_text
 from apps.core.money import money_display
 from apps.invoices.models import Invoice
+from apps.invoices.services.bill_thresholds import unbilled_of
 from apps.invoices.services.compute import ComputedInvoice
+from apps.subscriptions.models import Subscription
 
 SHOWN = 6
+
+
+def kind_text(invoice: Invoice) -> str:
+    """Most are of a cycle, which needs no word."""
+    return "" if invoice.kind == Invoice.Kind.CYCLE else str(invoice.get_kind_display())
 
 
 def invoice_rows(invoices: Iterable[Invoice], zone: str) -> list[dict[str, Any]]:
@@ -18,9 +26,22 @@ def invoice_rows(invoices: Iterable[Invoice], zone: str) -> list[dict[str, Any]]
             "status": invoice.get_status_display(),
             "period": period_text(invoice.period_start, invoice.period_end, zone),
             "due": day_text(invoice.due_on),
+            "kind": kind_text(invoice),
         }
         for invoice in invoices
     ]
+
+
+def unbilled_row(subscription: Subscription, now: datetime) -> dict[str, str] | None:
+    """How near usage is to its threshold; None where there is none."""
+    found = unbilled_of(subscription, now)
+    if found is None:
+        return None
+    currency = subscription.plan_version.currency
+    return {
+        "amount": money_display(found.amount, currency),
+        "threshold": money_display(found.threshold, currency),
+    }
 
 
 def line_rows(computed: ComputedInvoice) -> list[dict[str, Any]]:

@@ -52,13 +52,13 @@ class BillingRunOutput(serializers.ModelSerializer[BillingRun]):
 
 class BillingRunDetailOutput(BillingRunOutput):
     still_due_count = serializers.SerializerMethodField(
-        help_text="Subscriptions left of what was due; parked ones are not counted."
+        help_text="Subscriptions left of what was due, without parked ones; null of thresholds, where it is not known."
     )
 
     class Meta(BillingRunOutput.Meta):
         fields = [*BillingRunOutput.Meta.fields, "still_due_count"]
 
-    def get_still_due_count(self, run: BillingRun) -> int:
+    def get_still_due_count(self, run: BillingRun) -> int | None:
         return still_due(run)
 
 

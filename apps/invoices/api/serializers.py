@@ -63,6 +63,11 @@ class ParkReasonOutput(serializers.ModelSerializer[ParkReason]):
 
 class InvoiceOutput(serializers.ModelSerializer[Invoice]):
     id = serializers.CharField(source="public_id")
+    kind = serializers.ChoiceField(
+        Invoice.Kind.choices,
+        help_text="`cycle`: a period that is over; `opening`: what is due at the start; `threshold`: usage of a"
+        " period that is not over, from its start until `period_end`.",
+    )
     customer = serializers.CharField(source="customer.public_id")
     subscription = serializers.CharField(source="subscription.public_id")
     subtotal = serializers.CharField(source="subtotal_text")

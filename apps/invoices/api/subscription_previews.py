@@ -14,6 +14,7 @@ from apps.core import clock
 from apps.core.money import money_text
 from apps.invoices.api.serializers import UpcomingLine
 from apps.invoices.api.views import upcoming_lines
+from apps.invoices.models import Invoice
 from apps.invoices.services.compute import ComputedInvoice
 from apps.invoices.services.preview_change import Preview, preview
 from apps.subscriptions.api import verbs
@@ -22,6 +23,7 @@ from apps.subscriptions.models import Subscription
 
 
 class PreviewedInvoiceOutput(serializers.Serializer[Any]):
+    kind = serializers.ChoiceField(Invoice.Kind.choices)
     period_start = serializers.DateTimeField()
     period_end = serializers.DateTimeField(help_text="Exclusive.")
     total = serializers.CharField()
@@ -60,6 +62,7 @@ def document(subscription: Subscription, seen: Preview, now: datetime) -> dict[s
 
 def invoice_document(computed: ComputedInvoice) -> dict[str, Any]:
     return {
+        "kind": computed.kind,
         "period_start": computed.period.start,
         "period_end": computed.period.end,
         "total": money_text(computed.total, computed.currency),

@@ -18,6 +18,7 @@ from apps.core.money import money_text
 from apps.core.snapshots import one_snapshot
 from apps.customers.models import Customer
 from apps.customers.selectors import customer_by_reference
+from apps.invoices.services.bill_thresholds import Unbilled, unbilled_of
 from apps.invoices.services.compute import ComputedInvoice, compute_invoice
 from apps.invoices.services.project import Pace, projected_amount, projected_quantity
 from apps.rating import exact_sum
@@ -42,6 +43,12 @@ class SubscriptionSummary(serializers.Serializer[Any]):
     period_end = serializers.DateTimeField(help_text="Exclusive.")
     amount_due = serializers.CharField(help_text="What the invoice would be if it were made now.")
     projected_amount = serializers.CharField(allow_null=True)
+    billing_threshold = serializers.CharField(
+        allow_null=True, help_text="Usage is billed as soon as so much of it is unbilled; null: at the end."
+    )
+    unbilled_amount = serializers.CharField(
+        allow_null=True, help_text="Of the usage of the period, so far; null without a threshold."
+    )
     meters = MeterSummary(many=True)
 
 
@@ -71,9 +78,10 @@ class UsageSummary(APIView):
 
 def summary(customer: Customer, now: datetime) -> dict[str, Any]:
     with one_snapshot():
-        parts = []
+        parts, unbilled = [], []
         for subscription in active_subscriptions_of(customer):
             computed = compute_invoice(subscription=subscription, period=subscription.open_period, as_of=now)
+            unbilled.append(unbilled_of(subscription, now))
             parts.append((computed, quantities_of(computed, now)))
     currency = parts[0][0].currency if parts else customer.currency
     projected = [projected_amount(Pace.of(computed.period, now), computed) for computed, _ in parts]
@@ -86,8 +94,8 @@ def summary(customer: Customer, now: datetime) -> dict[str, Any]:
             None if None in projected else exact_sum(one for one in projected if one is not None), currency
         ),
         "subscriptions": [
-            document(computed, used, amount, now)
-            for (computed, used), amount in zip(parts, projected, strict=True)
+            document(computed, used, amount, ahead, now)
+            for (computed, used), amount, ahead in zip(parts, projected, unbilled, strict=True)
         ],
     }
 
@@ -106,7 +114,11 @@ def quantities_of(computed: ComputedInvoice, now: datetime) -> list[tuple[Meter,
 
 
 def document(
-    computed: ComputedInvoice, used: list[tuple[Meter, Quantity]], projected: Decimal | None, now: datetime
+    computed: ComputedInvoice,
+    used: list[tuple[Meter, Quantity]],
+    projected: Decimal | None,
+    unbilled: Unbilled | None,
+    now: datetime,
 ) -> dict[str, Any]:
     pace = Pace.of(computed.period, now)
     version = computed.subscription.plan_version
@@ -118,6 +130,8 @@ def document(
         "period_end": computed.period.end,
         "amount_due": money_text(computed.total, computed.currency),
         "projected_amount": amount_text(projected, computed.currency),
+        "billing_threshold": amount_text(unbilled.threshold if unbilled else None, computed.currency),
+        "unbilled_amount": amount_text(unbilled.amount if unbilled else None, computed.currency),
         "meters": [
             {
                 "meter": meter.code,

@@ -19,13 +19,14 @@ class BillingRun(models.Model):
     class Kind(models.TextChoices):
         OPENING = "opening", "Openings"
         CLOSING = "closing", "Periods"
+        THRESHOLDS = "thresholds", "Thresholds"
 
     class State(models.TextChoices):
         RUNNING = "running", "Running"
         INTERRUPTED = "interrupted", "Interrupted"
         FINISHED = "finished", "Finished"
 
-    kind = models.CharField(max_length=8, choices=Kind.choices)
+    kind = models.CharField(max_length=10, choices=Kind.choices)
     # What was due at or before this instant, by the tenant's clock. The others are the machine's time.
     due_until_at = models.DateTimeField()
     started_at = models.DateTimeField()
@@ -46,7 +47,9 @@ class BillingRun(models.Model):
     class Meta:
         ordering = ["-id"]
         constraints = [
-            models.CheckConstraint(condition=Q(kind__in=["opening", "closing"]), name="billing_run_kind"),
+            models.CheckConstraint(
+                condition=Q(kind__in=["opening", "closing", "thresholds"]), name="billing_run_kind"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -37,8 +37,9 @@ class Invoice(PublicModel):
         CYCLE = "cycle", "End of a period"
         OPENING = "opening", "Start of the subscription"
         ONE_OFF = "one_off", "One-off charge"
+        THRESHOLD = "threshold", "Threshold reached"
 
-    kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.CYCLE)
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.CYCLE)
     customer = models.ForeignKey(Customer, models.PROTECT, related_name="invoices")
     subscription = models.ForeignKey(Subscription, models.PROTECT, related_name="invoices")
     status = models.CharField(max_length=14, choices=Status.choices, default=Status.DRAFT)
@@ -86,8 +87,20 @@ class Invoice(PublicModel):
         constraints = [
             models.UniqueConstraint(
                 fields=["subscription", "kind", "period_start"],
-                condition=~Q(status="void"),
+                condition=~Q(status="void") & ~Q(kind="threshold"),
                 name="invoice_period_billed_once",
+            ),
+            # A cycle may reach its threshold many times, at one instant once; and the next time after the last is
+            # issued, so that what one charges is never a guess for another.
+            models.UniqueConstraint(
+                fields=["subscription", "period_start", "period_end"],
+                condition=~Q(status="void") & Q(kind="threshold"),
+                name="invoice_threshold_once",
+            ),
+            models.UniqueConstraint(
+                fields=["subscription", "period_start"],
+                condition=Q(status="draft", kind="threshold"),
+                name="invoice_threshold_one_draft",
             ),
             models.CheckConstraint(
                 condition=Q(period_start__lt=F("period_end")), name="invoice_period_in_order"

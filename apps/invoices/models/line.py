@@ -17,10 +17,12 @@ class InvoiceLine(models.Model):
         ADJUSTMENT = "adjustment", "Late usage"
         CREDIT = "credit", "Credit"
         CHARGE = "charge", "One-off charge"
+        # What threshold invoices of the same cycle charged, taken off.
+        BILLED_AHEAD = "billed_ahead", "Billed ahead"
 
     invoice = models.ForeignKey(Invoice, models.PROTECT, related_name="lines")
     position = models.PositiveSmallIntegerField()
-    kind = models.CharField(max_length=10, choices=Kind.choices)
+    kind = models.CharField(max_length=12, choices=Kind.choices)
     # What asks for it: a price of a plan, or a one-off charge.
     price = models.ForeignKey(Price, models.PROTECT, null=True, related_name="invoice_lines")
     one_off = models.ForeignKey(OneOffCharge, models.PROTECT, null=True, related_name="invoice_lines")

@@ -20,7 +20,7 @@ class ParkedSubscription(models.Model):
     subscription = models.ForeignKey(Subscription, models.PROTECT, related_name="parkings")
     run = models.ForeignKey(BillingRun, models.PROTECT, null=True, related_name="parkings")
     # The invoice that could not be made.
-    kind = models.CharField(max_length=8, choices=Invoice.Kind.choices)
+    kind = models.CharField(max_length=10, choices=Invoice.Kind.choices)
     period_start = models.DateTimeField()
     period_end = models.DateTimeField()  # exclusive
     code = models.CharField(max_length=80)

@@ -36,6 +36,11 @@ def start_run(
     )
 
 
+def note_due(run: BillingRun, count: int) -> None:
+    """Of a run that finds only batch by batch what is due."""
+    update(run, due_count=F("due_count") + count)
+
+
 def note_billed(run: BillingRun, *, billed: int, invoices: Iterable[Invoice]) -> None:
     """In the transaction that makes the invoices: the record says what is committed, and nothing else."""
     update(run, billed_count=F("billed_count") + billed)

@@ -94,7 +94,8 @@ def store_invoices(computed: Sequence[ComputedInvoice], now: datetime) -> list[I
                 total=one.total,
                 unpriced=unpriced_documents(one),
                 usage_cutoff_at=now,
-                finalize_due_at=now + grace,
+                # What is billed ahead is not waited for: late events join the next invoice of the cycle.
+                finalize_due_at=now if one.kind == Invoice.Kind.THRESHOLD else now + grace,
                 created_at=now,
             )
             for one in computed

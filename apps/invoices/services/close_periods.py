@@ -145,14 +145,13 @@ def bill_next(work: Work, due: QuerySet[Subscription], now: datetime, run: Billi
             claimed = claim(due, BATCH)
             if not claimed:
                 return None
-            bill_claimed(work, claimed, now, run)
+            return bill_claimed(work, claimed, now, run)
     except Exception as error:
         # Whatever one of them trips over, the others go on.
         if not claimed or (is_passing(error) and not is_deadlock(error)):
             raise
         log.info("%s subscriptions are tried one by one: %s", len(claimed), error)
         return sum(bill_alone(work, due.filter(pk=one.pk), now, run) for one in claimed)
-    return len(claimed)
 
 
 def is_passing(error: Exception) -> bool:
@@ -164,9 +163,12 @@ def is_passing(error: Exception) -> bool:
     return isinstance(error, OperationalError | InterfaceError) and not is_canceled
 
 
-def bill_claimed(work: Work, claimed: list[Subscription], now: datetime, run: BillingRun) -> None:
+def bill_claimed(work: Work, claimed: list[Subscription], now: datetime, run: BillingRun) -> int:
+    """Returns how many are billed: all of them, unless a threshold is no longer reached."""
     invoices = work.bill(claimed, now=now)
-    note_billed(run, billed=len(claimed), invoices=invoices)
+    billed = len({one.subscription_id for one in invoices})
+    note_billed(run, billed=billed, invoices=invoices)
+    return billed
 
 
 def bill_alone(work: Work, due: QuerySet[Subscription], now: datetime, run: BillingRun) -> int:
@@ -190,7 +192,7 @@ def bill_or_park(work: Work, due: QuerySet[Subscription], now: datetime, run: Bi
         period = work.period_of(subscription)
         try:
             with transaction.atomic():
-                bill_claimed(work, claimed, now, run)
+                return bill_claimed(work, claimed, now, run)
         except Exception as error:
             if is_passing(error):
                 raise
@@ -204,8 +206,7 @@ def bill_or_park(work: Work, due: QuerySet[Subscription], now: datetime, run: Bi
                 run=run,
             )
             note_parked(run)
-            return 0
-    return 1
+    return 0
 
 
 @transaction.atomic

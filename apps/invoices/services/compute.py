@@ -12,6 +12,7 @@ from decimal import Decimal
 from django.db.models import prefetch_related_objects
 
 from apps.catalog.models import Price
+from apps.invoices.billed_ahead import BilledAhead, billed_ahead_of
 from apps.invoices.models import Invoice
 from apps.invoices.selectors import (
     BilledUsage,
@@ -24,6 +25,7 @@ from apps.invoices.selectors import (
 from apps.invoices.services import fee_lines, usage_lines
 from apps.invoices.services.cycles import Asked, Cycle, cut_cycles, opening_segments, unshortened
 from apps.invoices.services.fee_lines import advance_lines, arrears_lines
+from apps.invoices.services.interim import ahead_lines, compute_interims, cut_interims
 from apps.invoices.services.lines import (
     ComputedLine,
     Segment,
@@ -35,8 +37,7 @@ from apps.invoices.services.lines import (
 from apps.invoices.services.once_lines import Wanted, once_lines
 from apps.invoices.services.one_off_lines import one_off_lines
 from apps.invoices.services.taken import Shared, numbers_of
-from apps.invoices.services.team_shares import free
-from apps.rating import Step, StepKind, exact_sum
+from apps.rating import exact_sum
 from apps.subscriptions.attached import beginnings
 from apps.subscriptions.models import Subscription
 from apps.subscriptions.periods import Period
@@ -75,19 +76,24 @@ def compute_invoices(
     asked: Sequence[Asked], *, as_of: datetime, timelines: Mapping[int, Timeline] | None = None
 ) -> list[ComputedInvoice]:
     """Price cycles: usage, fees, the fees of the fee period that follows, late usage of earlier ones, one-off
-    charges; and openings, and charges alone.
+    charges; what of cycles is used so far; and openings, and charges alone.
 
     All of them together, with a number of queries that does not depend on how many there are. Of a period that is
     not over at `as_of`, time-weighted usage counts until then. A cycle during which the version changed is cut there:
     usage is split at that instant, fees are shared by time. Lines come in the order of time and of the plan's
-    prices, then adjustments and one-off charges.
+    prices, then what threshold invoices of the cycle charged ahead, adjustments and one-off charges.
     """
     if timelines is None:
         timelines = timelines_of(one.subscription for one in asked)
     prefetch_related_objects([one.subscription for one in asked], "plan_version")
     cycles = cut_cycles([one for one in asked if one.kind == Invoice.Kind.CYCLE], timelines)
+    interims = cut_interims([one for one in asked if one.kind == Invoice.Kind.THRESHOLD], timelines)
     openings = [(one, timelines[one.subscription.pk]) for one in asked if one.kind == Invoice.Kind.OPENING]
     computed = compute_cycles(cycles, as_of) + compute_openings(openings)
+    computed += [
+        ComputedInvoice(one.subscription, one.period, one.currency, lines, unpriced, one.kind)
+        for one, lines, unpriced in compute_interims(interims, as_of)
+    ]
     by_question = {(one.subscription.pk, one.period, one.kind): one for one in computed}
     return [
         with_charges(by_question.get((one.subscription.pk, one.period, one.kind)), one, charges)
@@ -112,7 +118,10 @@ def compute_cycles(cycles: Sequence[Cycle], as_of: datetime) -> list[ComputedInv
     shared = usage_lines.share_out([one.sharing for one in cycles], prices=prices, as_of=as_of)
     fees = billed_fees_of([question for one in cycles for question in one.fee_questions])
     known = {price.pk: price for rows in prices.values() for price in rows}
-    known |= prices_by_id({price_id for amounts in fees.values() for price_id in amounts} - set(known))
+    ahead = billed_ahead_of([one.ahead_question for one in cycles])
+    billed_before = {price_id for amounts in fees.values() for price_id in amounts}
+    billed_before |= {one.price_id for rows in ahead.values() for one in rows}
+    known |= prices_by_id(billed_before - set(known))
     late = [parts[len(cycle.segments) :] for cycle, parts in zip(cycles, shared, strict=True)]
     unpriced_known = unpriced_known_of(
         {
@@ -124,8 +133,8 @@ def compute_cycles(cycles: Sequence[Cycle], as_of: datetime) -> list[ComputedInv
     once = once_lines([Wanted(one.asked, one.beginnings) for one in cycles], prices)
     return [
         assembled(
-            cycle, parts, once=lines, billed_fees=fees, prices=prices, known=known,
-            unpriced_known=unpriced_known,
+            cycle, parts, once=lines, billed_fees=fees, ahead=ahead[cycle.ahead_question], prices=prices,
+            known=known, unpriced_known=unpriced_known,
         )
         for cycle, parts, lines in zip(cycles, shared, once, strict=True)
     ]  # fmt: skip
@@ -137,6 +146,7 @@ def assembled(
     *,
     once: list[ComputedLine],
     billed_fees: BilledFees,
+    ahead: list[BilledAhead],
     prices: Prices,
     known: Mapping[int, Price],
     unpriced_known: Mapping[int, UnpricedKnown],
@@ -150,6 +160,7 @@ def assembled(
     lines += [line for segment, line in fees if segment.period.end <= period.start]
     for one in own:
         lines += segment_lines(one, prices, fees, currency)
+    lines += ahead_lines(period, ahead, known)
     due = unshortened(cycle.fee_segments, cycle.timeline, period, cycle.span)
     lines += advance_lines(due, prices, billed, known, currency)
     lines += once
@@ -239,18 +250,11 @@ def segment_lines(
     for price in prices[segment.version_id]:
         if price.pk in taken:
             line = usage_lines.usage_line(taken[price.pk], currency)
-            lines.append(free_of_charge(line) if segment.treatment == Treatment.TRIAL_ALL else line)
+            lines.append(
+                usage_lines.free_of_charge(line) if segment.treatment == Treatment.TRIAL_ALL else line
+            )
         lines += ending.pop(price.pk, [])
     return [*lines, *(line for rest in ending.values() for line in rest)]
-
-
-def free_of_charge(line: ComputedLine) -> ComputedLine:
-    """Rated, shown, and taken off again."""
-    off = Step(StepKind.DISCOUNT, "free during the trial", amount=line.unrounded_amount.copy_negate())
-    zero = Decimal(0)
-    return replace(
-        line, unrounded_amount=zero, amount=zero, steps=(*line.steps, off), shares=free(line.shares)
-    )
 
 
 def adjustments(shared: list[Shared], billed: list[BilledUsage], currency: str) -> list[ComputedLine]:
@@ -262,7 +266,7 @@ def adjustments(shared: list[Shared], billed: list[BilledUsage], currency: str) 
         if now_taken.numbers != numbers_of(one):
             line = usage_lines.adjustment_line(now_taken, one, currency)
             if segment.treatment == Treatment.TRIAL_ALL:
-                line = free_of_charge(line)
+                line = usage_lines.free_of_charge(line)
             # An event that measured nothing changes the count alone, which is worth no line.
             if line.quantity or line.amount or any(share.quantity or share.amount for share in line.shares):
                 lines.append(line)

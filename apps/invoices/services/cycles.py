@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from apps.invoices.billed_ahead import AheadQuestion
 from apps.invoices.models import Invoice
 from apps.invoices.selectors import BilledUsage, FeeQuestion, billed_usage_of
 from apps.invoices.services.lines import Segment, Treatment
@@ -17,11 +18,17 @@ from apps.subscriptions.timeline import Timeline
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is to be computed: a cycle of a subscription, its opening, or a one-off charge by the instant it begins."""
+    """What is to be computed: a cycle of a subscription, one until its usage reached a threshold, its opening, or a
+    one-off charge by the instant it begins.
+    """
 
     subscription: Subscription
     period: Period
     kind: str = Invoice.Kind.CYCLE
+
+    @property
+    def currency(self) -> str:
+        return self.subscription.plan_version.currency
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,7 @@ class Cycle:
 
     @property
     def currency(self) -> str:
-        return self.asked.subscription.plan_version.currency
+        return self.asked.currency
 
     @property
     def version_ids(self) -> set[int]:
@@ -79,6 +86,10 @@ class Cycle:
     def fee_questions(self) -> list[FeeQuestion]:
         former = self.former_question
         return [self.fee_question] if former is None else [self.fee_question, former]
+
+    @property
+    def ahead_question(self) -> AheadQuestion:
+        return AheadQuestion((self.asked.subscription.pk, self.period.start), with_drafts=True)
 
     @property
     def sharing(self) -> Sharing:

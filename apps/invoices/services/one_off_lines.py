@@ -27,12 +27,12 @@ def rated(quantity: Decimal, unit_amount: Decimal, currency: str) -> Charge:
 
 
 def one_off_lines(asked: Sequence[Asked], timelines: Mapping[int, Timeline]) -> list[list[ComputedLine]]:
-    """For each, in the order of time; one query. An opening has none.
+    """For each, in the order of time; one query. Openings and what is billed ahead have none.
 
     Cycles tile time and charges are not moved, so each is on one of them. The last cycle takes what is dated after
     the end as well: nothing comes after it.
     """
-    wanted = [one for one in asked if one.kind != Invoice.Kind.OPENING]
+    wanted = [one for one in asked if one.kind in (Invoice.Kind.CYCLE, Invoice.Kind.ONE_OFF)]
     found: dict[int, list[OneOffCharge]] = {}
     if wanted:
         live = OneOffCharge.objects.filter(

@@ -21,9 +21,9 @@ from apps.invoices.services.taken import (
     read_free_events,
     read_unit_prices,
 )
-from apps.invoices.services.team_shares import differences_of, shares_of
+from apps.invoices.services.team_shares import differences_of, free, shares_of
 from apps.invoices.teams import Families, families_of, united
-from apps.rating import AlreadyBilled, Usage, rate, rate_delta
+from apps.rating import AlreadyBilled, Step, StepKind, Usage, before_the_end, rate, rate_delta
 from apps.subscriptions.models import Subscription, SubscriptionPhase
 from apps.usage.selectors import DimensionQuantity, Span, quantities_by_dimension_of
 
@@ -197,10 +197,12 @@ def share_segment(
     return Shared(segment, span, list(taken.values()), rest, [])
 
 
-def usage_line(taken: Taken, currency: str) -> ComputedLine:
+def usage_line(taken: Taken, currency: str, *, is_over: bool = True) -> ComputedLine:
+    """Before its period `is_over` a price asks for no minimum and no true-up."""
     price = taken.price
     assert price.meter is not None
-    charge = rate(taken.definition, usage_of(taken), currency=currency, unit=price.meter.unit)
+    definition = taken.definition if is_over else before_the_end(taken.definition)
+    charge = rate(definition, usage_of(taken), currency=currency, unit=price.meter.unit)
     return ComputedLine(
         Kind.USAGE,
         price,
@@ -237,6 +239,15 @@ def adjustment_line(taken: Taken, billed: BilledUsage, currency: str) -> Compute
         charge.amount,
         charge.steps,
         differences_of(taken, billed, charge.amount, currency),
+    )
+
+
+def free_of_charge(line: ComputedLine) -> ComputedLine:
+    """Rated, shown, and taken off again."""
+    off = Step(StepKind.DISCOUNT, "free during the trial", amount=line.unrounded_amount.copy_negate())
+    zero = Decimal(0)
+    return replace(
+        line, unrounded_amount=zero, amount=zero, steps=(*line.steps, off), shares=free(line.shares)
     )
 
 

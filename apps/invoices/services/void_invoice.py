@@ -19,8 +19,9 @@ NAMED = 5
 def void_invoice(*, invoice: Invoice, reason: str, now: datetime) -> Invoice:
     """The invoice charges nothing any more; its number stays taken. Raises `Refused` not_owed, invoices_rest_on_it.
 
-    Its period counts as not billed until it is reissued. Invoices that were issued later and charged the difference
-    to this one would charge it twice, or miss it: they are named, and have to be voided first, the newest first.
+    Its period counts as not billed until it is reissued; what a threshold invoice charged comes back on the next
+    invoice of its cycle by itself. Invoices that were issued later and charged the difference to this one would
+    charge it twice, or miss it: they are named, and have to be voided first, the newest first.
     """
     held = held_in(invoice, OWED, "not_owed")
     refuse(
@@ -34,13 +35,15 @@ def void_invoice(*, invoice: Invoice, reason: str, now: datetime) -> Invoice:
 def reissue_invoice(*, invoice: Invoice, reason: str, now: datetime) -> Invoice:
     """A new draft for the same period, of the same kind; an invoice that is not void yet is voided first.
 
-    Raises what voiding raises, and `Refused` reissued_already, period_billed, fees_billed_since. The draft waits for
+    Raises what voiding raises, and `Refused` threshold_not_reissued, reissued_already, period_billed,
+    fees_billed_since. The draft waits for
     its grace period like any other; it comes before younger drafts of the subscription, which are computed again
     when they are finalized.
     """
     why = given_reason(reason)
     held = hold(invoice)
     void = held.invoice
+    refuse_threshold(void)
     if void.status != Invoice.Status.VOID:
         void = void_invoice(invoice=void, reason=why, now=now)
     refuse_second(void)
@@ -72,6 +75,15 @@ def reissue_invoice(*, invoice: Invoice, reason: str, now: datetime) -> Invoice:
         changes={"draft": draft.public_id, "total": [str(void.total), str(draft.total)]},
     )
     return draft
+
+
+def refuse_threshold(invoice: Invoice) -> None:
+    if invoice.kind == Invoice.Kind.THRESHOLD:
+        raise Refused(
+            "threshold_not_reissued",
+            "An invoice of a threshold is not reissued: once it is void, the next invoice of the cycle charges what"
+            " it charged.",
+        )
 
 
 def refuse_second(void: Invoice) -> None:

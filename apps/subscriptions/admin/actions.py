@@ -9,18 +9,26 @@ from unfold.enums import ActionVariant
 from apps.core import clock
 from apps.core.admin.base import BackOfficeAdmin
 from apps.core.admin.display import instant_text
+from apps.core.money import money_display
 from apps.subscriptions.admin.change_forms import (
     CancelForm,
     ChangeForm,
     PauseForm,
     TermsForm,
+    ThresholdForm,
     TimeZoneForm,
     WhenForm,
 )
 from apps.subscriptions.admin.changing import Change, ask_with_preview
 from apps.subscriptions.models import Subscription
 from apps.subscriptions.outline import has_pause, has_scheduled_change
-from apps.subscriptions.services import cancel, change_subscription, change_time_zone, pause
+from apps.subscriptions.services import (
+    cancel,
+    change_subscription,
+    change_time_zone,
+    pause,
+    set_billing_threshold,
+)
 
 MAY_CHANGE = "subscriptions.change_subscription"
 
@@ -92,10 +100,26 @@ TIME_ZONE = Change(
     done=lambda subscription: f"It follows the time of {subscription.time_zone} from the open period on.",
 )
 
+THRESHOLD = Change(
+    title="Set the threshold",
+    text="Usage of the open period is billed as soon as so much of it is unbilled, and what is left at its end. Where"
+    " that is reached already, an invoice is made within the next minute.",
+    button="Set the threshold",
+    form=ThresholdForm,
+    verb=set_billing_threshold.set_billing_threshold,
+    done=lambda subscription: (
+        "Usage is billed at the end of its period."
+        if subscription.billing_threshold is None
+        else f"Usage is billed at {money_display(subscription.billing_threshold, subscription.plan_version.currency)}"
+        " unbilled."
+    ),
+)
+
 
 class SubscriptionActions(BackOfficeAdmin):
     actions_detail: Any = (
-        "change_terms", "resume", "reactivate", "drop_change", "pause", "move_time_zone", "cancel_it",
+        "change_terms", "resume", "reactivate", "drop_change", "pause", "set_threshold", "move_time_zone",
+        "cancel_it",
     )  # fmt: skip
 
     def is_on_offer(self, action: str, record: Subscription) -> bool:
@@ -141,6 +165,10 @@ class SubscriptionActions(BackOfficeAdmin):
     @action(description="Drop the scheduled change", icon="event_busy", permissions=[MAY_CHANGE])
     def drop_change(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self.ask(request, object_id, DROP)
+
+    @action(description="Threshold", icon="data_thresholding", permissions=[MAY_CHANGE])
+    def set_threshold(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self.ask(request, object_id, THRESHOLD)
 
     @action(description="Time zone", icon="schedule", permissions=[MAY_CHANGE])
     def move_time_zone(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -18,6 +18,7 @@ from unfold.widgets import (
 from apps.catalog.models import Plan, PlanVersion
 from apps.core.admin.display import instant_text
 from apps.core.errors import Missing
+from apps.core.money import money_display
 from apps.core.validators import time_zone_choices
 from apps.subscriptions.api.serializers import MAX_REASON
 from apps.subscriptions.models import Subscription
@@ -157,3 +158,22 @@ class TimeZoneForm(ChangeForm):
         choices=lambda: [("", "Select value"), *time_zone_choices()], widget=UnfoldAdminSelect2Widget
     )
     field_order = ("time_zone", "reason")
+
+
+class ThresholdForm(ChangeForm):
+    amount = forms.DecimalField(
+        required=False,
+        max_digits=28,
+        decimal_places=4,
+        widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal"}),
+        label="Threshold",
+    )
+    field_order = ("amount", "reason")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        currency, threshold = self.subscription.plan_version.currency, self.subscription.billing_threshold
+        now = "none" if threshold is None else money_display(threshold, currency)
+        self.fields[
+            "amount"
+        ].help_text = f"In {currency}. Empty: usage is billed at the end of its period. It is {now} now."

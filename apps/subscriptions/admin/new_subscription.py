@@ -1,5 +1,6 @@
 """The form that puts a customer on a plan: all that `subscribe` can be told."""
 
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -64,6 +65,17 @@ class NewSubscriptionForm(forms.ModelForm):
         initial=TrialEnd.CONTINUE,
         label="When the trial is over",
         widget=UnfoldAdminSelectWidget,
+    )
+
+    billing_threshold = forms.DecimalField(
+        required=False,
+        min_value=Decimal("0.0001"),
+        max_digits=28,
+        decimal_places=4,
+        error_messages={"min_value": "A threshold is an amount above zero."},
+        widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal"}),
+        help_text="In the plan's currency: usage is billed as soon as so much is unbilled. Empty: at the end of the"
+        " period.",
     )
 
     class Meta:

@@ -19,6 +19,7 @@ from apps.catalog.models import PlanVersion
 from apps.core import clock
 from apps.core.admin.display import NOTHING, badge, code, instant_column, instant_text, period_text
 from apps.core.admin_sites import tenant_site
+from apps.core.money import money_display
 from apps.subscriptions.admin.actions import SubscriptionActions
 from apps.subscriptions.admin.lookup import lookup_context
 from apps.subscriptions.admin.new_subscription import NewSubscriptionForm
@@ -101,6 +102,13 @@ class SubscriptionAdmin(SubscriptionActions, SubscriptionTransferAdmin):
     def next_boundary_at_shown(self, subscription: Subscription) -> str:
         return instant_text(subscription.next_boundary_at, subscription.time_zone)
 
+    @display(description="Threshold")
+    def threshold_shown(self, subscription: Subscription) -> str:
+        threshold = subscription.billing_threshold
+        if threshold is None:
+            return "None: usage is billed at the end of its period"
+        return f"Usage is billed at {money_display(threshold, subscription.plan_version.currency)} unbilled"
+
     @display(description="Started")
     def started_local(self, subscription: Subscription) -> str:
         return instant_text(subscription.started_at, subscription.time_zone)
@@ -121,6 +129,7 @@ class SubscriptionAdmin(SubscriptionActions, SubscriptionTransferAdmin):
                 ),
                 ("Periods", {"fields": ("started_at", ("billing_anchor", "billing_day"))}),
                 ("Trial", {"fields": (("trial_days", "trial_covers"), "trial_end")}),
+                ("Billing ahead", {"fields": ("billing_threshold",)}),
             ]
         ending = ("ends_local", "why") if obj.ends_at else ("ends_local",)
         return [
@@ -129,7 +138,10 @@ class SubscriptionAdmin(SubscriptionActions, SubscriptionTransferAdmin):
                 "Periods",
                 {"fields": (("anchor_shown", "time_zone"), ("started_local", "open_period_shown"))},
             ),
-            ("Billing cursor", {"fields": (("invoiced_until_shown", "next_boundary_at_shown"),)}),
+            (
+                "Billing cursor",
+                {"fields": (("invoiced_until_shown", "next_boundary_at_shown"), "threshold_shown")},
+            ),
         ]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -159,6 +171,7 @@ class SubscriptionAdmin(SubscriptionActions, SubscriptionTransferAdmin):
             trial_days=given["trial_days"],
             trial_covers=given["trial_covers"] or None,
             trial_end=given["trial_end"] or subscribe.TrialEnd.CONTINUE,
+            billing_threshold=given["billing_threshold"],
             now=clock.now(),
         )
         obj.pk, obj.public_id = made.pk, made.public_id

@@ -5,6 +5,7 @@ nothing; what happened to a subscription since is no business of a file.
 """
 
 from datetime import datetime, time
+from decimal import Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,6 +22,7 @@ from apps.core import clock
 from apps.core.admin.display import instant_text
 from apps.core.admin.transfer import refuse_file
 from apps.core.errors import Missing, Refused
+from apps.core.money import money_text
 from apps.core.spreadsheets import read_cell, safe
 from apps.core.text import instant_text as instant_cell
 from apps.customers.models import Customer
@@ -34,7 +36,7 @@ from apps.subscriptions.services import subscribe
 NEEDED = ("customer", "plan", "started_at")
 COLUMNS = (
     *NEEDED, "version", "storefront", "region", "billing_anchor", "billing_day", "quantity", "trial_days",
-    "trial_covers", "trial_end",
+    "trial_covers", "trial_end", "billing_threshold",
 )  # fmt: skip
 NUMBERS = ("version", "billing_day", "quantity", "trial_days")
 CHOICES = {
@@ -84,6 +86,7 @@ class SubscriptionResource(resources.Resource):
             "billing_anchor": instance.billing_anchor,
             "billing_day": str(instance.billing_day or ""),
             "quantity": str(first.quantity),
+            "billing_threshold": threshold_cell(instance),
         }
         return [safe(row.get(column.column_name, "")) for column in self.get_export_fields(selected_fields)]
 
@@ -135,6 +138,8 @@ def take(cells: dict[str, str], now: datetime) -> tuple[Subscription, bool]:
     given: dict[str, Any] = {
         name: int(cells[name]) if name in NUMBERS else cells[name] for name in COLUMNS if cells.get(name)
     }
+    if "billing_threshold" in given:
+        given["billing_threshold"] = threshold_in(given["billing_threshold"])
     given["started_at"] = instant_in(cells["started_at"], customer)
     known = known_as(customer, given)
     if known is not None:
@@ -187,6 +192,23 @@ def instant_in(text: str, customer: Customer) -> datetime:
     if found is None or not 2000 <= found.year < 2200:
         raise RowProblem("started_at: write a day like 2026-01-31, or an instant like 2026-01-31T12:00:00Z.")
     return found if found.tzinfo else found.replace(tzinfo=zone)
+
+
+def threshold_in(text: str) -> Decimal:
+    try:
+        found = Decimal(text)
+    except InvalidOperation:
+        found = Decimal(0)
+    if not found.is_finite() or found <= 0:
+        raise RowProblem(
+            "billing_threshold: write an amount above zero like 500 or 500.00, or leave it empty."
+        )
+    return found
+
+
+def threshold_cell(subscription: Subscription) -> str:
+    threshold = subscription.billing_threshold
+    return "" if threshold is None else money_text(threshold, subscription.plan_version.currency)
 
 
 def known_as(customer: Customer, given: dict[str, Any]) -> Subscription | None:

@@ -87,3 +87,13 @@ class SubscriptionChangeTimeZone(APIView):
     def post(self, request: Request, public_id: str) -> Response:
         """Follow another time zone from the open period on, which ends at the nearest boundary of the new zone."""
         return done(verbs.CHANGE_TIME_ZONE, request, public_id)
+
+
+class SubscriptionSetBillingThreshold(APIView):
+    required_scope = Scope.CUSTOMERS_WRITE
+
+    @extend_schema(request=verbs.SET_THRESHOLD.body, responses=SubscriptionOutput)
+    @idempotent
+    def post(self, request: Request, public_id: str) -> Response:
+        """Bill usage of the open period as soon as an amount of it is unbilled. It counts from the next minute on."""
+        return done(verbs.SET_THRESHOLD, request, public_id)

@@ -8,13 +8,18 @@ from rest_framework import serializers
 from apps.catalog.models import PlanVersion
 from apps.catalog.models.plan import MAX_TRIAL_DAYS
 from apps.core import clock
-from apps.core.api.fields import InstantField, StrictSerializer
+from apps.core.api.fields import InstantField, PlainDecimalField, StrictSerializer
+from apps.core.money import money_text
 from apps.subscriptions.models import Subscription, SubscriptionPhase
 from apps.subscriptions.outline import phase_at, state_at
 from apps.subscriptions.services.subscribe import MAX_QUANTITY, TrialEnd
 
 MAX_REASON = 2_000
 STOREFRONTS = ["web", "api", "in_app", "partner"]
+THRESHOLD_HELP = (
+    "In the plan's currency: usage of the open period is billed as soon as so much of it is unbilled."
+    " Default: at the end of the period."
+)
 TREATMENTS = "`billed`, `trial_fees` (fees are free), `trial_all` (everything is free) or `paused`."
 
 
@@ -56,6 +61,9 @@ class SubscriptionOutput(serializers.ModelSerializer[Subscription]):
     unused = serializers.CharField(
         help_text="What becomes of fees for time after the end: `credit`, `refund` or `nothing`; empty without an end."
     )
+    billing_threshold = serializers.SerializerMethodField(
+        help_text="Usage is billed as soon as so much of the open period is unbilled; null: at its end."
+    )
     open_period = serializers.SerializerMethodField()
     phases = PhaseOutput(many=True)
 
@@ -80,6 +88,7 @@ class SubscriptionOutput(serializers.ModelSerializer[Subscription]):
             "cancellation_reason",
             "invoiced_until",
             "next_boundary_at",
+            "billing_threshold",
             "open_period",
             "phases",
             "created_at",
@@ -90,6 +99,10 @@ class SubscriptionOutput(serializers.ModelSerializer[Subscription]):
 
     def get_treatment(self, subscription: Subscription) -> str:
         return phase_at(subscription, clock.now()).treatment
+
+    def get_billing_threshold(self, subscription: Subscription) -> str | None:
+        threshold = subscription.billing_threshold
+        return None if threshold is None else money_text(threshold, subscription.plan_version.currency)
 
     @extend_schema_field(OpenPeriodOutput(allow_null=True))
     def get_open_period(self, subscription: Subscription) -> dict[str, Any] | None:
@@ -134,4 +147,5 @@ class SubscriptionInput(StrictSerializer):
     trial_end = serializers.ChoiceField(
         TrialEnd.choices, default=TrialEnd.CONTINUE, help_text="What follows the trial."
     )
+    billing_threshold = PlainDecimalField(required=False, help_text=THRESHOLD_HELP)
     reason = serializers.CharField(max_length=MAX_REASON, required=False, help_text="Kept in the audit log.")

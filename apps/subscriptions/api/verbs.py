@@ -12,13 +12,19 @@ from rest_framework import serializers
 
 from apps.catalog.models import PlanVersion
 from apps.catalog.selectors import published_version
-from apps.core.api.fields import InstantField, StrictSerializer
+from apps.core.api.fields import InstantField, PlainDecimalField, StrictSerializer
 from apps.core.errors import Invalid
 from apps.subscriptions.api.serializers import MAX_REASON, STOREFRONTS
 from apps.subscriptions.models import Subscription
 from apps.subscriptions.outline import with_phases
 from apps.subscriptions.selectors import version_for
-from apps.subscriptions.services import cancel, change_subscription, change_time_zone, pause
+from apps.subscriptions.services import (
+    cancel,
+    change_subscription,
+    change_time_zone,
+    pause,
+    set_billing_threshold,
+)
 from apps.subscriptions.services.subscribe import MAX_QUANTITY
 from apps.subscriptions.services.when import When
 
@@ -64,6 +70,13 @@ class SubscriptionCancelInput(SubscriptionResumeInput):
 
 class SubscriptionTimeZoneInput(SubscriptionReasonInput):
     time_zone = serializers.CharField(max_length=64, help_text="An IANA name, like Europe/Berlin.")
+
+
+class SubscriptionThresholdInput(SubscriptionReasonInput):
+    amount = PlainDecimalField(
+        allow_null=True,
+        help_text="In the plan's currency; null: usage is billed at the end of its period. It has no default.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +130,10 @@ RESUME = Verb("resume", SubscriptionResumeInput, pause.resume)
 CANCEL = Verb("cancel", SubscriptionCancelInput, cancel.cancel)
 REACTIVATE = Verb("reactivate", SubscriptionReasonInput, cancel.reactivate)
 CHANGE_TIME_ZONE = Verb("change_time_zone", SubscriptionTimeZoneInput, change_time_zone.change_time_zone)
+
+SET_THRESHOLD = Verb(
+    "set_billing_threshold", SubscriptionThresholdInput, set_billing_threshold.set_billing_threshold
+)
 
 
 def subscription_by_id(public_id: str) -> Subscription:

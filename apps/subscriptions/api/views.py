@@ -21,7 +21,7 @@ from apps.subscriptions.selectors import version_for
 from apps.subscriptions.services import subscribe as subscribing
 
 # What `subscribe` decides on when a request does not say.
-OPTIONAL = ("billing_day", "trial_days", "trial_covers", "reason")
+OPTIONAL = ("billing_day", "trial_days", "trial_covers", "billing_threshold", "reason")
 
 
 class SubscriptionList(ListAPIView[Subscription]):

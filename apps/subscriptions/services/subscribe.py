@@ -1,6 +1,7 @@
 """Put a customer on a plan version."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from django.db import models, transaction
@@ -9,11 +10,13 @@ from apps.audit.services.record import record
 from apps.catalog.models import PlanVersion, Price
 from apps.catalog.models.plan import MAX_TRIAL_DAYS
 from apps.core.errors import Invalid, Refused
+from apps.core.money import money_text
 from apps.customers.models import Customer
 from apps.subscriptions.models import NegotiatedVersion, Subscription, SubscriptionPhase
 from apps.subscriptions.periods import local_midnight
 from apps.subscriptions.services.double_billing import refuse_double_billing
 from apps.subscriptions.services.family import lock_family
+from apps.subscriptions.services.threshold import check_threshold
 
 # Each month since the start becomes an invoice at once; a slip of the keyboard must not make a thousand.
 MAX_BACKDATING = timedelta(days=5 * 366)
@@ -40,15 +43,16 @@ def subscribe(
     trial_days: int | None = None,
     trial_covers: str | None = None,
     trial_end: str = TrialEnd.CONTINUE,
+    billing_threshold: Decimal | None = None,
     reason: str = "",
 ) -> Subscription:
     """Start at `started_at`, which may lie in the past: the close job then bills the past periods, oldest first.
 
     The first subscription fixes the customer's currency. A trial is the version's unless given here; what is due at
     the start is then due when the trial is over. Raises `Invalid` started_too_early, currency_mismatch,
-    invalid_quantity, invalid_billing_day, invalid_trial; `Refused` is_add_on, plan_version_not_on_offer,
-    negotiated_for_another, already_subscribed, meter_billed_elsewhere, meter_billed_in_family. The customer's row is
-    locked, so that two callers can't both find the plan free.
+    invalid_quantity, invalid_billing_day, invalid_trial, invalid_threshold; `Refused` is_add_on,
+    plan_version_not_on_offer, negotiated_for_another, already_subscribed, meter_billed_elsewhere,
+    meter_billed_in_family. The customer's row is locked, so that two callers can't both find the plan free.
     """
     if started_at < now - MAX_BACKDATING:
         raise Invalid(
@@ -56,6 +60,7 @@ def subscribe(
         )
     check_quantity(quantity)
     check_day(billing_anchor, billing_day)
+    check_threshold(billing_threshold, plan_version.currency, param="/billing_threshold")
     lock_family([customer.pk])
     customer = Customer.objects.get(pk=customer.pk)
     refuse_unoffered(customer, plan_version)
@@ -68,6 +73,7 @@ def subscribe(
         time_zone=customer.time_zone,
         started_at=started_at,
         invoiced_until=started_at,
+        billing_threshold=billing_threshold,
     )
     trial_ends_at = end_of_trial(subscription, trial_days)
     phases = first_phases(subscription, quantity=quantity, trial_ends_at=trial_ends_at, covers=trial_covers)
@@ -86,6 +92,8 @@ def subscribe(
         changes["quantity"] = quantity
     if trial_ends_at is not None:
         changes |= {"trial_ends_at": trial_ends_at.isoformat(), "trial_end": str(trial_end)}
+    if billing_threshold is not None:
+        changes["billing_threshold"] = money_text(billing_threshold, plan_version.currency)
     record(action="subscription.created", target=subscription, reason=reason, changes=changes)
     return subscription
 

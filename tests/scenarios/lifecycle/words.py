@@ -8,6 +8,7 @@ from apps.catalog.models import PlanVersion
 from apps.catalog.services import plans, versions
 from apps.catalog.services.plans import NewPrice
 from apps.invoices.models import Invoice
+from apps.invoices.services.bill_thresholds import bill_thresholds
 from apps.invoices.services.close_periods import close_due_periods, open_due_subscriptions
 from apps.invoices.services.finalize_invoice import finalize_due_invoices
 from apps.subscriptions.models import Subscription
@@ -50,9 +51,12 @@ def start(version: PlanVersion, started: datetime, *, zone: str = "UTC", **more:
 
 
 def run(now: datetime, *, grace: timedelta = DAY) -> None:
-    """What beat does: open, close, finalize. A day later the drafts of today are invoices; without grace they wait."""
+    """What beat does: open, close, bill thresholds, finalize. A day later the drafts of today are invoices; without
+    grace they wait.
+    """
     open_due_subscriptions(now)
     close_due_periods(now)
+    bill_thresholds(now)
     finalize_due_invoices(now + grace)
 
 
