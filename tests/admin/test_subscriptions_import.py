@@ -3,6 +3,7 @@
 import csv
 import io
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -84,11 +85,15 @@ def test_a_file_without_a_column_is_refused_as_a_whole(olga: Staff, business: Bu
     )
 
 
-def test_what_goes_out_comes_in_again_unchanged(olga: Staff, business: Business) -> None:
+def exported(staff: Staff) -> str:
     form = {"format": "0", "resource": "0"} | {f"subscriptionresource_{name}": "on" for name in COLUMNS}
-    response = olga.post(f"{BASE}export/", form)
+    response = staff.post(f"{BASE}export/", form)
     assert response["Content-Type"] == "text/csv", [str(one) for one in response.context["messages"]]
-    text = response.content.decode()
+    return str(response.content.decode())
+
+
+def test_what_goes_out_comes_in_again_unchanged(olga: Staff, business: Business) -> None:
+    text = exported(olga)
     rows = list(csv.DictReader(io.StringIO(text)))
     row = next(one for one in rows if one["customer"] == "chat")
     assert (row["customer"], row["plan"], row["quantity"]) == ("chat", "payg", "1")
@@ -105,3 +110,20 @@ def test_a_customer_s_currency_stays(olga: Staff, business: Business) -> None:
     assert "confirm_form" not in response.context
     assert "currency stays: write USD" in response.content.decode()
     assert Customer.objects.get(external_id="chat").currency == "USD"
+
+
+def test_a_threshold_comes_in_and_goes_out(olga: Staff, business: Business) -> None:
+    prepare()
+    head = "customer,plan,started_at,billing_threshold\r\n"
+    for wrong, words in (
+        ("many", "billing_threshold: write an amount above zero"),
+        ("-1", "billing_threshold: write an amount above zero"),
+        ("0.001", "billing_threshold: A threshold is an amount above zero in USD"),
+    ):
+        assert words in upload(olga, f"tokyo,desk,2026-01-31,{wrong}\r\n", head).content.decode()
+    confirm(olga, upload(olga, "tokyo,desk,2026-01-31,99.50\r\n", head))
+    made = Subscription.objects.get(customer__external_id="tokyo")
+    assert made.billing_threshold == Decimal("99.5")
+    rows = csv.DictReader(io.StringIO(exported(olga)))
+    [row] = [one for one in rows if one["customer"] == "tokyo"]
+    assert row["billing_threshold"] == "99.50"

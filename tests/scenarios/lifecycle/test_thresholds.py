@@ -10,7 +10,7 @@ from django.db.models import Sum
 from apps.audit.models import AuditEntry
 from apps.catalog.services.plans import NewPrice
 from apps.core.errors import Refused
-from apps.invoices.models import BillingRun, Invoice, InvoiceLine
+from apps.invoices.models import BillingRun, Invoice, InvoiceLine, TeamShare
 from apps.invoices.services.bill_thresholds import bill_thresholds
 from apps.invoices.services.close_periods import close_due_periods
 from apps.invoices.services.finalize_invoice import finalize_due_invoices
@@ -28,6 +28,8 @@ from tests.harness.evidence import nothing_changes_in
 from tests.harness.factories import an_event, make_customer, make_meter, report
 from tests.invoices.ledger import metered, use
 from tests.invoices.refusing import refusing
+from tests.scenarios.lifecycle.families import family, join, named, shares
+from tests.scenarios.lifecycle.families import use as use_of
 from tests.scenarios.lifecycle.words import at, base, fresh, lines, run, sell, start
 
 JANUARY, FEBRUARY, MARCH = at("2026-01-01"), at("2026-02-01"), at("2026-03-01")
@@ -402,3 +404,42 @@ def test_a_threshold_is_set_with_a_reason_and_recorded(meter: None) -> None:
     tick("2026-01-06 00:01")
     assert [one[3] for one in made()] == ["60.00"]
     assert InvoiceLine.objects.count() == 1
+
+
+def test_teams_have_of_what_is_taken_off_what_they_had_of_it(in_acme: Tenant) -> None:
+    """A threshold counts what an organization pays for its teams. Over a cycle each has its part of 115.00, once.
+
+    First org 20 and red 40. Then blue 70 more: 130 units, 100 × 1 + 30 × 0.5 = 115, shared as 20 : 40 : 70.
+    """
+    make_meter("units", event_name="llm.call")
+    family("red", "blue")
+    subscribe(
+        customer=named("org"),
+        plan_version=sell("tiers", tiered()),
+        started_at=JANUARY,
+        now=JANUARY,
+        billing_threshold=Decimal(50),
+    )
+    for team in ("red", "blue"):
+        join(team, "2026-01-01")
+    use_of("org", "2026-01-05", units=20)
+    use_of("red", "2026-01-05", units=40)
+    tick("2026-01-06 00:00")
+    assert shares() == [[("org", "20", "20.00"), ("red", "40", "40.00")]]
+    use_of("blue", "2026-01-07", units=70)
+    tick("2026-01-08 00:00")
+    assert [one[3] for one in made()] == ["60.00", "55.00"]
+    assert shares() == [[("org", "20", "17.69"), ("red", "40", "35.39"), ("blue", "70", "61.92")]]
+    assert shares(kind="billed_ahead") == [[("org", "-20", "-20.00"), ("red", "-40", "-40.00")]]
+    run(FEBRUARY)
+    assert charged() == 115
+    had = TeamShare.objects.order_by().values("customer__external_id")
+    summed = {
+        one["customer__external_id"]: (one["quantity"], one["amount"])
+        for one in had.annotate(quantity=Sum("quantity"), amount=Sum("amount"))
+    }
+    assert summed == {
+        "org": (20, Decimal("17.69")),
+        "red": (40, Decimal("35.39")),
+        "blue": (70, Decimal("61.92")),
+    }
