@@ -61,7 +61,7 @@ def test_levels_of_a_group_are_added_up(in_sandbox: Tenant) -> None:
     ]
 
 
-@pytest.mark.parametrize(("aggregation", "count"), [("sum", 14), ("max", 16)])
+@pytest.mark.parametrize(("aggregation", "count"), [("sum", 15), ("max", 17)])
 def test_groups_cost_two_questions_more(in_sandbox: Tenant, aggregation: str, count: int) -> None:
     subscription = subscribed(aggregation)
     with CaptureQueriesContext(connection) as queries:
