@@ -1,6 +1,6 @@
 """/api/v1/: one place that lists every route of the integrators' API."""
 
-from django.urls import path
+from django.urls import URLPattern, path
 
 from apps.catalog.api.meters import MeterActivate, MeterArchive, MeterDetail, MeterList
 from apps.catalog.api.preview import PricePreview
@@ -45,15 +45,7 @@ from apps.invoices.api.parked_subscriptions import (
     SubscriptionCloseNow,
     SubscriptionRelease,
 )
-from apps.invoices.api.subscription_previews import (
-    SubscriptionCancelPreview,
-    SubscriptionChangePreview,
-    SubscriptionChangeTimeZonePreview,
-    SubscriptionDropScheduledChangePreview,
-    SubscriptionPausePreview,
-    SubscriptionReactivatePreview,
-    SubscriptionResumePreview,
-)
+from apps.invoices.api.subscription_previews import preview_view
 from apps.invoices.api.usage_summary import UsageSummary
 from apps.invoices.api.views import (
     InvoiceDetail,
@@ -62,16 +54,9 @@ from apps.invoices.api.views import (
     InvoiceList,
     UpcomingInvoice,
 )
-from apps.subscriptions.api.actions import (
-    SubscriptionCancel,
-    SubscriptionChange,
-    SubscriptionChangeTimeZone,
-    SubscriptionDropScheduledChange,
-    SubscriptionPause,
-    SubscriptionReactivate,
-    SubscriptionResume,
-    SubscriptionSetBillingThreshold,
-)
+from apps.subscriptions.api import verbs
+from apps.subscriptions.api.actions import verb_view
+from apps.subscriptions.api.verbs import Verb
 from apps.subscriptions.api.views import SubscriptionDetail, SubscriptionList
 from apps.tenants.api.views import AdvanceTestClock
 from apps.usage.api.backfills import (
@@ -86,6 +71,16 @@ from apps.usage.api.backfills import (
 from apps.usage.api.corrections import CorrectionList, EventAmend, EventsVoid
 from apps.usage.api.usage import CustomerUsage, UsageList
 from apps.usage.api.views import EventDetail, Events
+
+
+def routes_of(verb: Verb) -> list[URLPattern]:
+    """What is done to a subscription, and what it would do to its invoices."""
+    at, name = f"subscriptions/<str:public_id>/{verb.name}", f"subscription-{verb.name.replace('_', '-')}"
+    return [
+        path(at, verb_view(verb), name=name),
+        path(f"{at}/preview", preview_view(verb), name=f"{name}-preview"),
+    ]
+
 
 urlpatterns = [
     path("events", Events.as_view(), name="events"),
@@ -135,60 +130,7 @@ urlpatterns = [
     path("price_books/<str:code>", PriceBookDetail.as_view(), name="price-book"),
     path("subscriptions", SubscriptionList.as_view(), name="subscriptions"),
     path("subscriptions/<str:public_id>", SubscriptionDetail.as_view(), name="subscription"),
-    path("subscriptions/<str:public_id>/change", SubscriptionChange.as_view(), name="subscription-change"),
-    path(
-        "subscriptions/<str:public_id>/change/preview",
-        SubscriptionChangePreview.as_view(),
-        name="subscription-change-preview",
-    ),
-    path(
-        "subscriptions/<str:public_id>/drop_scheduled_change",
-        SubscriptionDropScheduledChange.as_view(),
-        name="subscription-drop-scheduled-change",
-    ),
-    path(
-        "subscriptions/<str:public_id>/drop_scheduled_change/preview",
-        SubscriptionDropScheduledChangePreview.as_view(),
-        name="subscription-drop-scheduled-change-preview",
-    ),
-    path("subscriptions/<str:public_id>/pause", SubscriptionPause.as_view(), name="subscription-pause"),
-    path(
-        "subscriptions/<str:public_id>/pause/preview",
-        SubscriptionPausePreview.as_view(),
-        name="subscription-pause-preview",
-    ),
-    path("subscriptions/<str:public_id>/resume", SubscriptionResume.as_view(), name="subscription-resume"),
-    path(
-        "subscriptions/<str:public_id>/resume/preview",
-        SubscriptionResumePreview.as_view(),
-        name="subscription-resume-preview",
-    ),
-    path("subscriptions/<str:public_id>/cancel", SubscriptionCancel.as_view(), name="subscription-cancel"),
-    path(
-        "subscriptions/<str:public_id>/cancel/preview",
-        SubscriptionCancelPreview.as_view(),
-        name="subscription-cancel-preview",
-    ),
-    path(
-        "subscriptions/<str:public_id>/reactivate",
-        SubscriptionReactivate.as_view(),
-        name="subscription-reactivate",
-    ),
-    path(
-        "subscriptions/<str:public_id>/reactivate/preview",
-        SubscriptionReactivatePreview.as_view(),
-        name="subscription-reactivate-preview",
-    ),
-    path(
-        "subscriptions/<str:public_id>/change_time_zone",
-        SubscriptionChangeTimeZone.as_view(),
-        name="subscription-change-time-zone",
-    ),
-    path(
-        "subscriptions/<str:public_id>/change_time_zone/preview",
-        SubscriptionChangeTimeZonePreview.as_view(),
-        name="subscription-change-time-zone-preview",
-    ),
+    *[route for verb in verbs.ALL for route in routes_of(verb)],
     path("subscriptions/<str:public_id>/release", SubscriptionRelease.as_view(), name="subscription-release"),
     path(
         "subscriptions/<str:public_id>/close_now",
@@ -205,11 +147,6 @@ urlpatterns = [
         "legal_entities/<str:entity_id>/make_default",
         LegalEntityMakeDefault.as_view(),
         name="legal-entity-make-default",
-    ),
-    path(
-        "subscriptions/<str:public_id>/set_billing_threshold",
-        SubscriptionSetBillingThreshold.as_view(),
-        name="subscription-set-billing-threshold",
     ),
     path("invoices", InvoiceList.as_view(), name="invoices"),
     path("invoices/<str:reference>", InvoiceDetail.as_view(), name="invoice"),

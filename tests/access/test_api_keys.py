@@ -204,6 +204,7 @@ ROUTES = {
     ("post", "/subscriptions/x/change_time_zone"): Scope.CUSTOMERS_WRITE,
     ("post", "/subscriptions/x/change_time_zone/preview"): Scope.INVOICES_READ,
     ("post", "/subscriptions/x/set_billing_threshold"): Scope.CUSTOMERS_WRITE,
+    ("post", "/subscriptions/x/set_billing_threshold/preview"): Scope.INVOICES_READ,
     ("get", "/invoices"): Scope.INVOICES_READ,
     ("get", "/invoices/x"): Scope.INVOICES_READ,
     ("post", "/invoices/x/finalize"): Scope.INVOICES_WRITE,

@@ -17,7 +17,6 @@ from apps.invoices.api.views import upcoming_lines
 from apps.invoices.models import Invoice
 from apps.invoices.services.compute import ComputedInvoice
 from apps.invoices.services.preview_change import Preview, preview
-from apps.subscriptions.api import verbs
 from apps.subscriptions.api.verbs import Verb, subscription_by_id
 from apps.subscriptions.models import Subscription
 
@@ -70,64 +69,14 @@ def invoice_document(computed: ComputedInvoice) -> dict[str, Any]:
     }
 
 
-class SubscriptionChangePreview(APIView):
-    required_scope = Scope.INVOICES_READ
+def preview_view(verb: Verb) -> Any:
+    """The view that shows what it would do. It changes nothing, and so needs no idempotency key."""
 
-    @extend_schema(request=verbs.CHANGE.body, responses=SubscriptionPreviewOutput)
-    def post(self, request: Request, public_id: str) -> Response:
-        """What the change would do to the next invoices. It is made, looked at and undone: the code that does it."""
-        return previewed(verbs.CHANGE, request, public_id)
+    class SubscriptionPreview(APIView):
+        required_scope = Scope.INVOICES_READ
 
+        @extend_schema(request=verb.body, responses=SubscriptionPreviewOutput, description=verb.shows)
+        def post(self, request: Request, public_id: str) -> Response:
+            return previewed(verb, request, public_id)
 
-class SubscriptionDropScheduledChangePreview(APIView):
-    required_scope = Scope.INVOICES_READ
-
-    @extend_schema(request=verbs.DROP.body, responses=SubscriptionPreviewOutput)
-    def post(self, request: Request, public_id: str) -> Response:
-        """What dropping the scheduled changes would do to the next invoices."""
-        return previewed(verbs.DROP, request, public_id)
-
-
-class SubscriptionPausePreview(APIView):
-    required_scope = Scope.INVOICES_READ
-
-    @extend_schema(request=verbs.PAUSE.body, responses=SubscriptionPreviewOutput)
-    def post(self, request: Request, public_id: str) -> Response:
-        """What the pause would do to the next invoices."""
-        return previewed(verbs.PAUSE, request, public_id)
-
-
-class SubscriptionResumePreview(APIView):
-    required_scope = Scope.INVOICES_READ
-
-    @extend_schema(request=verbs.RESUME.body, responses=SubscriptionPreviewOutput)
-    def post(self, request: Request, public_id: str) -> Response:
-        """What resuming would do to the next invoices."""
-        return previewed(verbs.RESUME, request, public_id)
-
-
-class SubscriptionCancelPreview(APIView):
-    required_scope = Scope.INVOICES_READ
-
-    @extend_schema(request=verbs.CANCEL.body, responses=SubscriptionPreviewOutput)
-    def post(self, request: Request, public_id: str) -> Response:
-        """What the cancellation would do to the next invoices, with what comes back of fees that are billed."""
-        return previewed(verbs.CANCEL, request, public_id)
-
-
-class SubscriptionReactivatePreview(APIView):
-    required_scope = Scope.INVOICES_READ
-
-    @extend_schema(request=verbs.REACTIVATE.body, responses=SubscriptionPreviewOutput)
-    def post(self, request: Request, public_id: str) -> Response:
-        """What taking the cancellation back would do to the next invoices."""
-        return previewed(verbs.REACTIVATE, request, public_id)
-
-
-class SubscriptionChangeTimeZonePreview(APIView):
-    required_scope = Scope.INVOICES_READ
-
-    @extend_schema(request=verbs.CHANGE_TIME_ZONE.body, responses=SubscriptionPreviewOutput)
-    def post(self, request: Request, public_id: str) -> Response:
-        """What another time zone would do to the next invoices."""
-        return previewed(verbs.CHANGE_TIME_ZONE, request, public_id)
+    return SubscriptionPreview.as_view()

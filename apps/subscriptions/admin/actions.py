@@ -116,6 +116,16 @@ THRESHOLD = Change(
 )
 
 
+def asks(change: Change, label: str, icon: str, variant: ActionVariant = ActionVariant.DEFAULT) -> Any:
+    """A page's action that asks for the change, shows what it would do, and makes it."""
+
+    @action(description=label, icon=icon, variant=variant, permissions=[MAY_CHANGE])
+    def ask(page: BackOfficeAdmin, request: HttpRequest, object_id: str) -> HttpResponse:
+        return ask_with_preview(page, request, change, page.record_of(request, object_id))
+
+    return ask
+
+
 class SubscriptionActions(BackOfficeAdmin):
     actions_detail: Any = (
         "change_terms", "resume", "reactivate", "drop_change", "pause", "set_threshold", "move_time_zone",
@@ -134,42 +144,11 @@ class SubscriptionActions(BackOfficeAdmin):
             return has_scheduled_change(record, now)
         return True
 
-    def ask(self, request: HttpRequest, object_id: str, change: Change) -> HttpResponse:
-        return ask_with_preview(self, request, change, self.record_of(request, object_id))
-
-    @action(
-        description="Change plan or seats",
-        icon="swap_horiz",
-        variant=ActionVariant.PRIMARY,
-        permissions=[MAY_CHANGE],
-    )
-    def change_terms(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self.ask(request, object_id, TERMS)
-
-    @action(description="Pause", icon="pause", permissions=[MAY_CHANGE])
-    def pause(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self.ask(request, object_id, PAUSE)
-
-    @action(description="Resume", icon="play_arrow", permissions=[MAY_CHANGE])
-    def resume(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self.ask(request, object_id, RESUME)
-
-    @action(description="Cancel", icon="cancel", permissions=[MAY_CHANGE])
-    def cancel_it(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self.ask(request, object_id, CANCEL)
-
-    @action(description="Reactivate", icon="undo", permissions=[MAY_CHANGE])
-    def reactivate(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self.ask(request, object_id, REACTIVATE)
-
-    @action(description="Drop the scheduled change", icon="event_busy", permissions=[MAY_CHANGE])
-    def drop_change(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self.ask(request, object_id, DROP)
-
-    @action(description="Threshold", icon="data_thresholding", permissions=[MAY_CHANGE])
-    def set_threshold(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self.ask(request, object_id, THRESHOLD)
-
-    @action(description="Time zone", icon="schedule", permissions=[MAY_CHANGE])
-    def move_time_zone(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self.ask(request, object_id, TIME_ZONE)
+    change_terms = asks(TERMS, "Change plan or seats", "swap_horiz", ActionVariant.PRIMARY)
+    pause = asks(PAUSE, "Pause", "pause")
+    resume = asks(RESUME, "Resume", "play_arrow")
+    cancel_it = asks(CANCEL, "Cancel", "cancel")
+    reactivate = asks(REACTIVATE, "Reactivate", "undo")
+    drop_change = asks(DROP, "Drop the scheduled change", "event_busy")
+    set_threshold = asks(THRESHOLD, "Threshold", "data_thresholding")
+    move_time_zone = asks(TIME_ZONE, "Time zone", "schedule")

@@ -81,11 +81,16 @@ class SubscriptionThresholdInput(SubscriptionReasonInput):
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """`service(subscription=…, now=…, **arguments)` does it; the body becomes the arguments by `arguments`."""
+    """`service(subscription=…, now=…, **arguments)` does it; the body becomes the arguments by `arguments`.
+
+    `name` is the end of its path; `does` and `shows` describe it and its preview to integrators.
+    """
 
     name: str
     body: type[StrictSerializer]
     service: Callable[..., Subscription]
+    does: str
+    shows: str
     arguments: Callable[[Subscription, Fields], Fields] = lambda subscription, fields: fields
 
     def given(self, subscription: Subscription, data: Any) -> Fields:
@@ -123,17 +128,64 @@ def chosen_version(subscription: Subscription, chosen: Fields) -> PlanVersion | 
     )
 
 
-CHANGE = Verb("change", SubscriptionChangeInput, change_subscription.change_subscription, change_arguments)
-DROP = Verb("drop_scheduled_change", SubscriptionReasonInput, change_subscription.drop_scheduled_change)
-PAUSE = Verb("pause", SubscriptionPauseInput, pause.pause)
-RESUME = Verb("resume", SubscriptionResumeInput, pause.resume)
-CANCEL = Verb("cancel", SubscriptionCancelInput, cancel.cancel)
-REACTIVATE = Verb("reactivate", SubscriptionReasonInput, cancel.reactivate)
-CHANGE_TIME_ZONE = Verb("change_time_zone", SubscriptionTimeZoneInput, change_time_zone.change_time_zone)
-
-SET_THRESHOLD = Verb(
-    "set_billing_threshold", SubscriptionThresholdInput, set_billing_threshold.set_billing_threshold
+CHANGE = Verb(
+    "change",
+    SubscriptionChangeInput,
+    change_subscription.change_subscription,
+    "Change plan, plan version, seats, or several of them: now, when what is paid ends, or on a date.",
+    "What the change would do to the next invoices. It is made, looked at and undone: the code that does it.",
+    change_arguments,
 )
+DROP = Verb(
+    "drop_scheduled_change",
+    SubscriptionReasonInput,
+    change_subscription.drop_scheduled_change,
+    "Drop the changes of plan and seats that are still to come. Ends of trials and pauses stay.",
+    "What dropping the scheduled changes would do to the next invoices.",
+)
+PAUSE = Verb(
+    "pause",
+    SubscriptionPauseInput,
+    pause.pause,
+    "Ask for no fees and price no usage, until a date or until it is resumed. Usage is counted all the same.",
+    "What the pause would do to the next invoices.",
+)
+RESUME = Verb(
+    "resume",
+    SubscriptionResumeInput,
+    pause.resume,
+    "Bill again after a pause.",
+    "What resuming would do to the next invoices.",
+)
+CANCEL = Verb(
+    "cancel",
+    SubscriptionCancelInput,
+    cancel.cancel,
+    "End it: what came until then is billed, and nothing after it. Cancelling again replaces what was said.",
+    "What the cancellation would do to the next invoices, with what comes back of fees that are billed.",
+)
+REACTIVATE = Verb(
+    "reactivate",
+    SubscriptionReasonInput,
+    cancel.reactivate,
+    "Take a cancellation back before it takes effect.",
+    "What taking the cancellation back would do to the next invoices.",
+)
+CHANGE_TIME_ZONE = Verb(
+    "change_time_zone",
+    SubscriptionTimeZoneInput,
+    change_time_zone.change_time_zone,
+    "Follow another time zone from the open period on, which ends at the nearest boundary of the new zone.",
+    "What another time zone would do to the next invoices.",
+)
+SET_THRESHOLD = Verb(
+    "set_billing_threshold",
+    SubscriptionThresholdInput,
+    set_billing_threshold.set_billing_threshold,
+    "Bill usage of the open period as soon as an amount of it is unbilled. It counts from the next minute on.",
+    "What the threshold would do to the next invoices.",
+)
+ALL = (CHANGE, DROP, PAUSE, RESUME, CANCEL, REACTIVATE, CHANGE_TIME_ZONE, SET_THRESHOLD)
 
 
 def subscription_by_id(public_id: str) -> Subscription:
