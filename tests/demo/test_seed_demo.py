@@ -22,7 +22,8 @@ from apps.demo.api import Api
 from apps.demo.blueprint import GLOBEX, PASSWORD, TENANTS, DemoTenant
 from apps.demo.services import furnish, keys, seed
 from apps.demo.services.replay import Manner
-from apps.invoices.models import Invoice
+from apps.invoices.line_events import line_events
+from apps.invoices.models import Invoice, InvoiceLine
 from apps.tenants.models import Tenant
 from apps.usage.models import QuarantinedEvent, UsageEvent
 from tests.harness.server import WebServer
@@ -80,6 +81,14 @@ def first_invoices() -> dict[str, list[str]]:
         }
 
 
+def events_behind_the_first_lines() -> dict[str, int]:
+    with schema_context("acme"):
+        lines = InvoiceLine.objects.filter(position=0).select_related("invoice__customer", "price__meter")
+        return {
+            line.invoice.customer.external_id: sum(map(len, line_events(line).by_day())) for line in lines
+        }
+
+
 def days_of_usage(slug: str) -> dict[date, int]:
     with schema_context(slug):
         days = [timestamp.date() for timestamp in UsageEvent.objects.values_list("timestamp", flat=True)]
@@ -103,6 +112,7 @@ def test_make_run_ends_with_invoices_and_a_live_day_and_the_next_one_changes_not
 
     # The day is read back: at midnight the run may have begun on the day before.
     assert first_invoices() == LAST_MONTH
+    assert events_behind_the_first_lines() == {"code-assistant": 8_819, "chat-assistant": 19_366}
     (history, events), (today, events_today) = days_of_usage("acme").items()
     assert events == events_today == EVENTS
     assert history == today.replace(day=1) - timedelta(days=1)

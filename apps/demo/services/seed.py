@@ -6,13 +6,14 @@ that is killed at any point is finished by the next one.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django_tenants.utils import tenant_context
 
 from apps.catalog.selectors import published_version
+from apps.core import clock
 from apps.core.periods import month_start
 from apps.customers.selectors import customer_by_reference
 from apps.demo.api import Endpoint
@@ -39,6 +40,7 @@ class Seeding:
     base_url: str
     now: datetime
     say: Say
+    began_at: datetime = field(default_factory=clock.real_now)
 
     @property
     def today(self) -> date:
@@ -78,8 +80,10 @@ def seed_tenant(seeding: Seeding, demo: DemoTenant) -> bool:
             bring_in(seeding, endpoint, new, seeding.last_day_of_month)
             for one in new:
                 start_subscription(seeding, one)
-        # The work of the close job, without waiting for it.
-        closed, finalized = close_due_periods(seeding.now), finalize_due_invoices(seeding.now)
+        # The work of the close job, without waiting for it. What was brought in came after `now`: it would not be
+        # found behind the lines that charge it, were they read then.
+        read_at = seeding.now + (clock.real_now() - seeding.began_at)
+        closed, finalized = close_due_periods(read_at), finalize_due_invoices(read_at)
         if closed:
             seeding.say(f"{demo.slug}: {closed} periods closed, {finalized} invoices finalized")
         bring_in(seeding, endpoint, demo.customers, seeding.today)
