@@ -15,20 +15,16 @@ from apps.invoices.admin.document import unpriced_rows
 from apps.invoices.admin.rows import SHOWN, invoice_rows, line_rows, unbilled_row
 from apps.invoices.models import Invoice
 from apps.invoices.selectors import drafts
-from apps.invoices.services.compute import compute_invoice
 from apps.invoices.services.draft_lines import unpriced_documents
 from apps.invoices.services.project import Pace, projected_amount
+from apps.invoices.services.upcoming import upcoming_invoices
 from apps.rating import exact_sum
-from apps.subscriptions.selectors import active_subscriptions_of
 
 
 def cost_to_date(request: HttpRequest, customer: Customer) -> dict[str, Any] | None:
     """What the next invoices would say now, by the code that bills; None for a customer without a plan."""
     now = clock.now()
-    computed = [
-        compute_invoice(subscription=subscription, period=subscription.open_period, as_of=now)
-        for subscription in active_subscriptions_of(customer)
-    ]
+    computed = upcoming_invoices(customer=customer, as_of=now)
     if not computed:
         return None
     projected = [projected_amount(Pace.of(one.period, now), one) for one in computed]
@@ -46,8 +42,10 @@ def cost_to_date(request: HttpRequest, customer: Customer) -> dict[str, Any] | N
                 "unbilled": unbilled_row(one.subscription, now),
                 "unpriced": unpriced_rows(unpriced_documents(one), customer.time_zone),
             }
-            for one in computed
+            for one in computed[:SHOWN]
         ],
+        "more": max(len(computed) - SHOWN, 0),
+        "customer": customer,
     }
 
 

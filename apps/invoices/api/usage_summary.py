@@ -19,10 +19,10 @@ from apps.core.snapshots import one_snapshot
 from apps.customers.models import Customer
 from apps.customers.selectors import customer_by_reference
 from apps.invoices.services.bill_thresholds import Unbilled, unbilled_of
-from apps.invoices.services.compute import ComputedInvoice, compute_invoice
+from apps.invoices.services.compute import ComputedInvoice
 from apps.invoices.services.project import Pace, projected_amount, projected_quantity
+from apps.invoices.services.upcoming import upcoming_invoices
 from apps.rating import exact_sum
-from apps.subscriptions.selectors import active_subscriptions_of
 from apps.usage.selectors import Quantity, quantities
 
 
@@ -78,11 +78,11 @@ class UsageSummary(APIView):
 
 def summary(customer: Customer, now: datetime) -> dict[str, Any]:
     with one_snapshot():
-        parts, unbilled = [], []
-        for subscription in active_subscriptions_of(customer):
-            computed = compute_invoice(subscription=subscription, period=subscription.open_period, as_of=now)
-            unbilled.append(unbilled_of(subscription, now))
-            parts.append((computed, quantities_of(computed, now)))
+        parts = [
+            (computed, quantities_of(computed, now))
+            for computed in upcoming_invoices(customer=customer, as_of=now)
+        ]
+        unbilled = [unbilled_of(computed.subscription, now) for computed, _ in parts]
     currency = parts[0][0].currency if parts else customer.currency
     projected = [projected_amount(Pace.of(computed.period, now), computed) for computed, _ in parts]
     return {

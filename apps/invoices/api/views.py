@@ -30,11 +30,11 @@ from apps.invoices.models import Invoice, InvoiceLine
 from apps.invoices.selectors import invoice_by_reference
 from apps.invoices.services import change_draft
 from apps.invoices.services import finalize_invoice as finalizing
-from apps.invoices.services.compute import ComputedInvoice, compute_invoice
+from apps.invoices.services.compute import ComputedInvoice
 from apps.invoices.services.draft_lines import step_document, unpriced_documents
 from apps.invoices.services.lines import ComputedLine
+from apps.invoices.services.upcoming import upcoming_invoices
 from apps.subscriptions.models import Subscription
-from apps.subscriptions.selectors import active_subscriptions_of
 
 
 class LinePagination(CursorPagination):
@@ -118,10 +118,7 @@ class UpcomingInvoice(APIView):
 
 def upcoming(customer: Customer, now: datetime) -> dict[str, Any]:
     with one_snapshot():
-        computed = [
-            compute_invoice(subscription=subscription, period=subscription.open_period, as_of=now)
-            for subscription in active_subscriptions_of(customer)
-        ]
+        computed = upcoming_invoices(customer=customer, as_of=now)
     # A customer's subscriptions are all in one currency, which the first of them fixed.
     currency = computed[0].currency if computed else customer.currency
     return {

@@ -5,9 +5,9 @@ from typing import Any
 from django.http import HttpRequest
 
 from apps.core import clock
-from apps.core.admin.display import period_text
 from apps.core.admin.registry import Panel, register_panel
 from apps.customers.models import Customer
+from apps.subscriptions.admin.wording import open_period_text
 from apps.subscriptions.models import Subscription
 from apps.subscriptions.outline import phase_at, state_of, with_phases
 
@@ -16,17 +16,18 @@ SHOWN = 5
 
 def subscriptions_of(request: HttpRequest, customer: Customer) -> dict[str, Any]:
     now = clock.now()
-    rows = with_phases(Subscription.objects.filter(customer=customer)).order_by("status", "-id")
+    rows = list(
+        with_phases(Subscription.objects.filter(customer=customer)).order_by("status", "-id")[: SHOWN + 1]
+    )
     return {
+        "has_more": len(rows) > SHOWN,
         "subscriptions": [
             {
                 "record": subscription,
                 "version": str(subscription.plan_version),
                 "seats": f"{phase_at(subscription, now).quantity:,}",
                 "status": state_of(subscription, now),
-                "period": period_text(
-                    subscription.invoiced_until, subscription.next_boundary_at, subscription.time_zone
-                ),
+                "period": open_period_text(subscription),
             }
             for subscription in rows[:SHOWN]
         ],

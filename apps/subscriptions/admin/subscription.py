@@ -17,13 +17,14 @@ from unfold.decorators import display
 
 from apps.catalog.models import PlanVersion
 from apps.core import clock
-from apps.core.admin.display import NOTHING, badge, code, instant_column, instant_text, period_text
+from apps.core.admin.display import NOTHING, badge, code, instant_column, instant_text
 from apps.core.admin_sites import tenant_site
 from apps.core.money import money_display
 from apps.subscriptions.admin.actions import SubscriptionActions
 from apps.subscriptions.admin.lookup import lookup_context
 from apps.subscriptions.admin.new_subscription import NewSubscriptionForm
 from apps.subscriptions.admin.transfer_pages import SubscriptionTransferAdmin
+from apps.subscriptions.admin.wording import open_period_text
 from apps.subscriptions.models import Subscription
 from apps.subscriptions.outline import phase_at, state_of, with_phases
 from apps.subscriptions.services import subscribe
@@ -92,7 +93,7 @@ class SubscriptionAdmin(SubscriptionActions, SubscriptionTransferAdmin):
 
     @display(description="Open period", ordering="next_boundary_at")
     def open_period_shown(self, subscription: Subscription) -> str:
-        return period_text(subscription.invoiced_until, subscription.next_boundary_at, subscription.time_zone)
+        return open_period_text(subscription)
 
     @display(description="Billed until")
     def invoiced_until_shown(self, subscription: Subscription) -> str:
@@ -100,6 +101,8 @@ class SubscriptionAdmin(SubscriptionActions, SubscriptionTransferAdmin):
 
     @display(description="Next bill after")
     def next_boundary_at_shown(self, subscription: Subscription) -> str:
+        if subscription.status != Subscription.Status.ACTIVE:
+            return NOTHING
         return instant_text(subscription.next_boundary_at, subscription.time_zone)
 
     @display(description="Threshold")
