@@ -30,6 +30,7 @@ class CurrencyFilter(DropdownFilter):
 
 
 class CustomerAdmin(TransferAdmin, ExportActionMixin):
+    import_template_name = "admin/customers/customer/import.html"
     is_recorded_by_service = True
     list_display = (
         "name",

@@ -28,16 +28,16 @@ TONES = {BillingRun.State.RUNNING: "info", BillingRun.State.INTERRUPTED: "danger
 
 class BillingRunAdmin(FactAdmin):
     list_display = (
-        "started_at_shown", "kind", "state", "due_until_at_shown", "by_shown", "due_count", "billed_count",
-        "parked_count", "amounts_shown",
+        "started_at_shown", "kind", "state", "due_until_at_shown", "by_shown", "due", "invoices", "parked",
+        "amounts_shown",
     )  # fmt: skip
     list_filter = (("kind", ChoicesDropdownFilter), ("started_at", RangeDateTimeFilter))
     search_fields = ("started_by", "=subscription__public_id", "subscription__customer__name")
     search_help_text = "Who asked for it, or a customer"
     ordering = ("-id",)
     fieldsets = (
-        (None, {"fields": (("kind", "state"), ("due_until_at_shown", "by_shown"), "subscription")}),
-        ("Progress", {"fields": (("due_count", "billed_count", "parked_count"), ("left", "amounts_shown"))}),
+        (None, {"fields": (("kind", "state"), ("due_until_at_shown", "by_shown"), "for_shown")}),
+        ("Progress", {"fields": (("due", "left"), ("invoices", "parked"), "amounts_shown")}),
         ("Time", {"fields": (("started_at_shown", "updated_at_shown", "finished_at_shown"),)}),
     )
 
@@ -59,7 +59,23 @@ class BillingRunAdmin(FactAdmin):
 
     @display(description="By", ordering="started_by")
     def by_shown(self, run: BillingRun) -> str:
-        return run.started_by or "Beat"
+        return run.started_by or "Schedule"
+
+    @display(description="For")
+    def for_shown(self, run: BillingRun) -> str:
+        return str(run.subscription or "All that were due")
+
+    @display(description="Due")
+    def due(self, run: BillingRun) -> str:
+        return f"{run.due_count:,}"
+
+    @display(description="Invoices")
+    def invoices(self, run: BillingRun) -> str:
+        return f"{run.billed_count:,}"
+
+    @display(description="Parked")
+    def parked(self, run: BillingRun) -> str:
+        return f"{run.parked_count:,}"
 
     @display(description="State")
     def state(self, run: BillingRun) -> str:

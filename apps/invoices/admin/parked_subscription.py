@@ -56,7 +56,6 @@ class ParkedSubscriptionAdmin(FactAdmin):
             {"fields": (("customer", "plan"), ("period_shown", "kind"), ("state", "subscription_id_shown"))},
         ),
         ("Why", {"fields": (("code_shown", "tries"), "message", ("parked_at_shown", "run"))}),
-        ("Released", {"fields": (("released_at_shown", "release_reason"),)}),
     )
 
     @display(description="Customer", ordering="subscription__customer__name")
@@ -102,6 +101,11 @@ class ParkedSubscriptionAdmin(FactAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[ParkedSubscription]:
         found: QuerySet[ParkedSubscription] = super().get_queryset(request)
         return found.select_related("subscription__customer", "subscription__plan_version__plan", "run")
+
+    def get_fieldsets(self, request: HttpRequest, obj: ParkedSubscription | None = None) -> Any:
+        if obj is None or obj.is_open:
+            return self.fieldsets
+        return (*self.fieldsets, ("Released", {"fields": (("released_at_shown", "release_reason"),)}))
 
     def is_on_offer(self, action: str, record: ParkedSubscription) -> bool:
         return record.is_open

@@ -57,7 +57,7 @@ class ParkedSubscription(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.subscription}: {self.message}"
+        return str(self.subscription)
 
     @property
     def is_open(self) -> bool:
