@@ -56,6 +56,7 @@ from apps.invoices.api.views import (
 )
 from apps.subscriptions.api import verbs
 from apps.subscriptions.api.actions import verb_view
+from apps.subscriptions.api.team_billings import BillToParent, StopBillingToParent, TeamBillingList
 from apps.subscriptions.api.verbs import Verb
 from apps.subscriptions.api.views import SubscriptionDetail, SubscriptionList
 from apps.tenants.api.views import AdvanceTestClock
@@ -97,6 +98,13 @@ urlpatterns = [
     path("backfills/<str:backfill_id>/discard", BackfillDiscard.as_view(), name="backfill-discard"),
     path("customers", CustomerList.as_view(), name="customers"),
     path("customers/<str:customer>", CustomerDetail.as_view(), name="customer"),
+    path("customers/<str:customer>/team_billings", TeamBillingList.as_view(), name="team-billings"),
+    path("customers/<str:customer>/bill_to_parent", BillToParent.as_view(), name="bill-to-parent"),
+    path(
+        "customers/<str:customer>/stop_billing_to_parent",
+        StopBillingToParent.as_view(),
+        name="stop-billing-to-parent",
+    ),
     path("usage", UsageList.as_view(), name="usage"),
     path("customers/<str:customer>/usage", CustomerUsage.as_view(), name="customer-usage"),
     path("customers/<str:customer>/usage/summary", UsageSummary.as_view(), name="usage-summary"),

@@ -43,7 +43,8 @@ class Taken:
 
     def part(self, stretch: Stretch, start: datetime, end: datetime) -> Part:
         assert self.price.meter_id is not None
-        return Part(stretch.customer_id, self.price.meter_id, sorted(self.set_ids), start, end)
+        span = stretch.span(start, end)
+        return Part(span.customer_id, self.price.meter_id, sorted(self.set_ids), start, end, span.joined)
 
 
 def taken_by(
@@ -53,11 +54,7 @@ def taken_by(
 
     Asked from the stretch's start each time: the largest value until now is no sum of the pieces' largest.
     """
-    spans = [
-        Span(stretch.customer_id, stretch.start, piece.end)
-        for stretch in stretches
-        for piece in stretch.pieces
-    ]
+    spans = [stretch.span(stretch.start, piece.end) for stretch in stretches for piece in stretch.pieces]
     meters = {one.meter.pk: one.meter.aggregation for rows in metered.values() for one in rows if one.meter}
     totals = totals_of(spans, meters, grouping=BY_SET, as_of=as_of)
     takers = TakersByVersion(metered, dimension_values(set_id for total in totals for _, set_id in total))

@@ -1,8 +1,8 @@
 """What the events in quarantine would roughly have cost: an estimate, to know what to look at first.
 
-An event counts as much as one of its name did on average on the latest invoices: those of its customer where it has
-become known and was billed, else all of them, in the currency that most such events were billed in. Events whose name
-was never billed have no estimate.
+An event counts as much as one of its name did on average on the latest invoices: those of its customer, or of who
+pays for it, where it has become known and was billed, else all of them, in the currency that most such events were
+billed in. Events whose name was never billed have no estimate.
 """
 
 from collections import defaultdict
@@ -15,6 +15,7 @@ from django.db.models import Sum
 
 from apps.core.admin.registry import register_facts
 from apps.core.money import money_display
+from apps.customers.models import TeamBilling
 from apps.invoices.models import Invoice, InvoiceLine
 from apps.rating import round_amount
 from apps.usage.models import QuarantinedEvent
@@ -46,13 +47,18 @@ class AtRisk:
 
 
 def at_risk(groups: Iterable[WaitingGroup]) -> AtRisk:
-    """One query, over the latest INVOICES invoices."""
+    """Two queries, one over the latest INVOICES invoices."""
     asked = list(groups)
+    payers = payers_of({group.customer_id for group in asked if group.customer_id is not None})
     of_customer, of_all = averages({group.event_name for group in asked})
     amounts: defaultdict[str, Decimal] = defaultdict(Decimal)
     estimated = 0
     for group in asked:
-        price = of_customer.get((group.customer_id, group.event_name)) or of_all.get(group.event_name)
+        price = (
+            of_customer.get((payers.get(group.customer_id), group.event_name))
+            or of_customer.get((group.customer_id, group.event_name))
+            or of_all.get(group.event_name)
+        )
         # What no meter reads would cost nothing as it is.
         if price is None or group.reason != QuarantinedEvent.Reason.UNKNOWN_CUSTOMER:
             continue
@@ -63,6 +69,12 @@ def at_risk(groups: Iterable[WaitingGroup]) -> AtRisk:
     return AtRisk(
         sorted(rows, key=lambda one: (-one[1], one[0])), estimated, sum(group.count for group in asked)
     )
+
+
+def payers_of(customer_ids: set[int]) -> dict[int | None, int]:
+    """Who pays for a team, or did last."""
+    rows = TeamBilling.objects.filter(team_id__in=customer_ids).order_by("starts_at")
+    return dict(rows.values_list("team_id", "payer_id")) if customer_ids else {}
 
 
 Average = tuple[str, Decimal]

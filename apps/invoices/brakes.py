@@ -11,8 +11,10 @@ from django.db.models import Count, F, Min, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from apps.core.money import money_display
+from apps.customers.models import Customer
 from apps.invoices.at_risk import at_risk
 from apps.invoices.models import BillingSettings, Invoice, InvoiceLine, ParkReason
+from apps.invoices.teams import families_of
 from apps.rating import StepKind, exact_sum, grouped
 from apps.usage.models import QuarantinedEvent
 from apps.usage.selectors.quarantine import WaitingGroup
@@ -136,27 +138,33 @@ def usage_gone(invoice: Invoice, lines: list[InvoiceLine]) -> Iterator[Tripped]:
 
 
 def quarantine(invoice: Invoice) -> Iterator[Tripped]:
-    """Events of the period that name the customer and wait."""
-    customer = invoice.customer
-    rows = (
-        QuarantinedEvent.objects.filter(
-            status=QuarantinedEvent.Status.WAITING,
+    """Events of the period that wait and name the customer, or a team for whose time it pays."""
+    families = families_of([invoice.customer_id])
+    spans = families.span_of(invoice.customer_id, invoice.period).all
+    customers = Customer.objects.in_bulk({one.customer_id for one in spans})
+    by_reference = {name: one.pk for one in customers.values() for name in (one.external_id, one.public_id)}
+    concerned = Q()
+    for span in spans:
+        customer = customers[span.customer_id]
+        concerned |= Q(
             customer_reference__in=[customer.external_id, customer.public_id],
-            timestamp__gte=invoice.period_start,
-            timestamp__lt=invoice.period_end,
+            timestamp__gte=span.start,
+            timestamp__lt=span.end,
         )
+    rows = (
+        QuarantinedEvent.objects.filter(concerned, status=QuarantinedEvent.Status.WAITING)
         .order_by()
-        .values("reason", "event_name")
+        .values("reason", "event_name", "customer_reference")
         .annotate(count=Count("pk"), oldest=Min("received_at"))
     )
     groups = [
         WaitingGroup(
             row["reason"],
-            customer.external_id,
+            row["customer_reference"],
             row["event_name"],
             row["count"],
             row["oldest"],
-            customer.pk,
+            by_reference[row["customer_reference"]],
             False,
         )
         for row in rows

@@ -13,6 +13,7 @@ from django.db.models import Q
 
 from apps.catalog.assign import taker_for, takers_of
 from apps.catalog.models import Price
+from apps.customers.selectors import team_billings_ending_after
 from apps.invoices.models import Invoice, InvoiceLine
 from apps.invoices.selectors import USAGE_KINDS
 from apps.invoices.services.lines import prices_of
@@ -49,11 +50,15 @@ UNPRICED, UNSUBSCRIBED, VOIDED, TAKEN_BACK = "unpriced", "unsubscribed", "voided
 
 
 def stands_of(event: UsageEvent, readings: Sequence[Counted], *, voided_at: datetime | None) -> list[Stands]:
-    """One or more for each reading: several subscriptions may bill one meter. A fixed number of queries."""
+    """One or more for each reading: several subscriptions may bill one meter, of the customer or of who pays for it.
+
+    A fixed number of queries.
+    """
+    customer_ids = [event.customer_id, *payers_at(event)]
     phases = list(
         SubscriptionPhase.objects.filter(
             Q(ends_at__isnull=True) | Q(ends_at__gt=event.timestamp),
-            subscription__customer_id=event.customer_id,
+            subscription__customer_id__in=customer_ids,
             starts_at__lte=event.timestamp,
         )
         .select_related("subscription__customer", "plan_version__plan")
@@ -62,7 +67,7 @@ def stands_of(event: UsageEvent, readings: Sequence[Counted], *, voided_at: date
     prices = prices_of({phase.plan_version_id for phase in phases})
     lines = list(
         InvoiceLine.objects.filter(
-            invoice__customer_id=event.customer_id,
+            invoice__customer_id__in=customer_ids,
             kind__in=USAGE_KINDS,
             price__meter_id__in={one.meter_id for one in readings},
             period_start__lte=event.timestamp,
@@ -79,6 +84,14 @@ def stands_of(event: UsageEvent, readings: Sequence[Counted], *, voided_at: date
         ] or [Stands(reading.meter_id, UNSUBSCRIBED)]
     priced = {one.meter_id for one in found if one.price is not None}
     return [one for one in found if one.price is not None or one.meter_id not in priced]
+
+
+def payers_at(event: UsageEvent) -> list[int]:
+    """Who paid for the customer at the time of the event: its parent, or nobody."""
+    running = team_billings_ending_after(event.timestamp).filter(
+        team_id=event.customer_id, starts_at__lte=event.timestamp
+    )
+    return list(running.values_list("payer_id", flat=True))
 
 
 def standing_in(

@@ -14,7 +14,7 @@ from apps.core.text import instant_text
 from apps.invoices.line_events import LineEvents
 from apps.invoices.models import InvoiceLine
 
-HEAD = ["timestamp", "id", "source", "event", "value", "received_at"]
+HEAD = ["timestamp", "id", "source", "event", "value", "received_at", "customer"]
 
 
 def csv_answer(events: LineEvents, line: InvoiceLine) -> StreamingHttpResponse:
@@ -43,6 +43,7 @@ def parts_of(events: LineEvents) -> Iterator[bytes]:
                 [
                     instant_text(one.timestamp), safe(one.event_id), safe(one.source),
                     safe(one.event_name), one.value, instant_text(one.received_at),
+                    safe(one.customer.external_id),
                 ]
                 for one in found
             ]

@@ -4,7 +4,7 @@ read. The line of a draft holds what would be on it now.
 What was voided after an invoice was issued is on its line no more; the next adjustment takes it back.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,23 +14,28 @@ from django.db.models import Q
 
 from apps.catalog.assign import taker_for, takers_of
 from apps.catalog.models import Price
+from apps.customers.models import Customer
 from apps.invoices.models import Invoice, InvoiceLine
 from apps.invoices.selectors import USAGE_KINDS
 from apps.invoices.services.lines import prices_of
-from apps.usage.selectors import quantities_by_dimension_over
+from apps.invoices.teams import families_of
+from apps.subscriptions.periods import Period
+from apps.usage.selectors import Span, quantities_by_dimension_of
 from apps.usage.selectors.sql import EVENT_OF_READING, READINGS_OF
 
 DAY = timedelta(days=1)
-# What the view is asked for itself; the rest is a condition on its rows.
+# What the view is asked for itself; the rest is a condition on its rows. One row for each customer, with its time.
 OF_LINE = READINGS_OF.format(
     "asked",
-    "reading.bucket BETWEEN %(starts)s::timestamptz - interval '1 hour' AND %(ends)s"
-    ' AND reading."timestamp" >= %(starts)s AND reading."timestamp" < %(ends)s'
+    "reading.bucket BETWEEN asked.starts_at - interval '1 hour' AND asked.ends_at"
+    ' AND reading."timestamp" >= asked.starts_at AND reading."timestamp" < asked.ends_at'
     " AND reading.meter_id = %(meter)s AND reading.dimension_set_id = ANY(%(sets)s)",
 )
 STATEMENT = f"""
-SELECT event."timestamp", event.event_id, shape.source, shape.event_name, reading.value, event.received_at
-  FROM (SELECT %(customer)s::bigint AS customer_id) AS asked
+SELECT event."timestamp", event.event_id, shape.source, shape.event_name, reading.value, event.received_at,
+       event.customer_id
+  FROM unnest(%(customers)s::bigint[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
+       AS asked(customer_id, starts_at, ends_at)
   {OF_LINE}
   {EVENT_OF_READING}
  WHERE event.received_at <= coalesce(%(read_until)s, 'infinity'::timestamptz)
@@ -44,7 +49,7 @@ SELECT event."timestamp", event.event_id, shape.source, shape.event_name, readin
 
 @dataclass(frozen=True, slots=True)
 class LineEvent:
-    """`value` is what the meter read, as text."""
+    """`value` is what the meter read, as text. `customer` used it: who pays for the line, or a team of theirs."""
 
     timestamp: datetime
     event_id: str
@@ -52,6 +57,7 @@ class LineEvent:
     event_name: str
     value: str
     received_at: datetime
+    customer: Customer
 
 
 After = tuple[datetime, str, str]
@@ -59,9 +65,11 @@ After = tuple[datetime, str, str]
 
 @dataclass(frozen=True, slots=True)
 class LineEvents:
-    """The question, worked out once: which dimension sets, and what was read before."""
+    """The question, worked out once: whose usage, which dimension sets, and what was read before."""
 
     line: InvoiceLine
+    spans: tuple[Span, ...]
+    customers: Mapping[int, Customer]
     set_ids: list[int]
     read_from: datetime | None
     read_until: datetime | None
@@ -79,15 +87,18 @@ class LineEvents:
             start = end
 
     def read(self, start: datetime, end: datetime, limit: int | None, after: After | None) -> list[LineEvent]:
-        if not self.set_ids:
+        cut = [(one.customer_id, max(one.start, start), min(one.end, end)) for one in self.spans]
+        asked_of = [one for one in cut if one[1] < one[2]]
+        if not self.set_ids or not asked_of:
             return []
+        customers, starts, ends = (list(column) for column in zip(*asked_of, strict=True))
         at, event_id, source = after or (None, "", "")
         asked: dict[str, Any] = {
-            "customer": self.line.invoice.customer_id,
+            "customers": customers,
             "meter": price_of(self.line).meter_id,
             "sets": self.set_ids,
-            "starts": start,
-            "ends": end,
+            "starts": starts,
+            "ends": ends,
             "read_from": self.read_from,
             "read_until": self.read_until,
             "after_at": at,
@@ -97,7 +108,15 @@ class LineEvents:
         }
         with connection.cursor() as cursor:
             cursor.execute(STATEMENT, asked)
-            return [LineEvent(*row) for row in cursor.fetchall()]
+            rows = cursor.fetchall()
+        return [
+            LineEvent(at, event_id, source, name, value, received_at, self.customers[customer_id])
+            for at, event_id, source, name, value, received_at, customer_id in rows
+        ]
+
+    @property
+    def has_teams(self) -> bool:
+        return len(self.customers) > 1
 
 
 def is_metered(line: InvoiceLine) -> bool:
@@ -113,25 +132,23 @@ def price_of(line: InvoiceLine) -> Price:
 def line_events(line: InvoiceLine) -> LineEvents:
     """A fixed number of queries. A fee has no events."""
     if not is_metered(line):
-        return LineEvents(line, [], None, None)
+        return LineEvents(line, (), {}, [], None, None)
     invoice = line.invoice
     cutoff = None if invoice.is_draft else invoice.usage_cutoff_at
-    return LineEvents(line, sets_of(line), read_before(line), cutoff)
+    families = families_of([invoice.customer_id])
+    span = families.span_of(invoice.customer_id, Period(line.period_start, line.period_end))
+    customers = Customer.objects.in_bulk({one.customer_id for one in span.all})
+    return LineEvents(line, span.all, customers, sets_of(line, span), read_before(line), cutoff)
 
 
-def sets_of(line: InvoiceLine) -> list[int]:
-    """The dimension sets of the customer that the line's price takes."""
+def sets_of(line: InvoiceLine, span: Span) -> list[int]:
+    """The dimension sets that the line's price takes, of the customer's usage and its teams'."""
     price = price_of(line)
     meter = price.meter
     assert meter is not None
     prices = prices_of({price.plan_version_id})[price.plan_version_id]
     takers = takers_of(one for one in prices if one.meter_id == meter.pk)
-    [found] = quantities_by_dimension_over(
-        customer_id=line.invoice.customer_id,
-        meter_ids={meter.pk: meter.aggregation},
-        periods=[(line.period_start, line.period_end)],
-        as_of=line.period_end,
-    )
+    [found] = quantities_by_dimension_of([span], {meter.pk: meter.aggregation}, as_of=line.period_end)
     return sorted(
         one.dimension_set_id
         for one in found[meter.pk]

@@ -1,14 +1,21 @@
 """Whose usage a customer's subscriptions price: its own, and that of teams for as long as they are billed to it."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from django.db.models import Q
 
-from apps.customers.models import TeamBilling
+from apps.customers.models import Customer, TeamBilling
+from apps.invoices.models import Invoice, InvoiceLine
+from apps.rating import exact_sum
 from apps.subscriptions.periods import Period
 from apps.usage.selectors import Span
+
+if TYPE_CHECKING:
+    from apps.invoices.services.lines import ComputedLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +88,41 @@ def billed_together(team_ids: Collection[int], since: datetime, until: datetime)
         Q(ends_at__isnull=True) | Q(ends_at__gt=since), team_id__in=team_ids, starts_at__lt=until
     )
     return set(rows.values_list("payer_id", flat=True))
+
+
+# Customers by their numbers.
+Sharers = Mapping[int, Customer]
+
+
+def sharers_of(lines: "Iterable[ComputedLine]") -> dict[int, Customer]:
+    """Who has a share of computed lines; no query where nobody has."""
+    ids = {one.customer_id for line in lines for one in line.shares}
+    return Customer.objects.in_bulk(ids) if ids else {}
+
+
+@dataclass(frozen=True, slots=True)
+class TeamTotal:
+    """A customer's part of an invoice; the organization's own holds fees too."""
+
+    customer: Customer
+    amount: Decimal
+
+
+def team_totals(invoice: Invoice, lines: Iterable[InvoiceLine]) -> list[TeamTotal]:
+    """What each has of the total: the organization first, then its teams; empty where no team is on it.
+
+    The lines bring their shares with their customers, so nothing is asked any more.
+    """
+    parts: dict[int, list[Decimal]] = {}
+    customers: dict[int, Customer] = {}
+    for line in lines:
+        for share in line.team_shares.all():
+            customers[share.customer_id] = share.customer
+            if share.customer_id != invoice.customer_id:
+                parts.setdefault(share.customer_id, []).append(share.amount)
+    if not parts:
+        return []
+    teams = [TeamTotal(customers[pk], exact_sum(amounts)) for pk, amounts in parts.items()]
+    teams.sort(key=lambda one: (one.customer.name, one.customer.pk))
+    own = exact_sum([invoice.total, *(one.amount.copy_negate() for one in teams)])
+    return [TeamTotal(invoice.customer, own), *teams]

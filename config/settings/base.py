@@ -216,6 +216,8 @@ SPECTACULAR_SETTINGS = {
         "MeterStatus": "apps.catalog.models.Meter.Status",
         "PlanVersionStatus": "apps.catalog.models.PlanVersion.Status",
         "SubscriptionStorefront": "apps.subscriptions.api.serializers.STOREFRONTS",
+        "SubscriptionWhen": "apps.subscriptions.services.when.When",
+        "TeamBillingWhen": "apps.subscriptions.services.team_billing.Starting",
         "SubscriptionStatus": "apps.subscriptions.models.Subscription.Status",
         "VerdictStatus": "apps.usage.api.serializers.VERDICTS",
     },

@@ -90,7 +90,7 @@ def test_the_api_turns_pages(invoice: Invoice, acme_api: Api) -> None:
     assert [one["id"] for one in first["data"]] == ["a1", "a2"]
     assert first["data"][1] == {
         "timestamp": "2026-01-02T10:00:00Z", "id": "a2", "source": "", "event": "llm.call", "value": "2",
-        "received_at": "2026-01-09T00:00:00Z",
+        "received_at": "2026-01-09T00:00:00Z", "customer": invoice.customer.public_id,
     }  # fmt: skip
     second = acme_api.get(path, {"limit": "2", "cursor": first["next_cursor"]}).json()
     assert ([one["id"] for one in second["data"]], second["next_cursor"]) == (["a3"], None)
@@ -100,9 +100,9 @@ def test_the_api_streams_csv(invoice: Invoice, acme_api: Api) -> None:
     response = acme_api.get(f"/invoices/{invoice.number}/lines/2/events", {"format": "csv"})
     assert response["Content-Disposition"] == 'attachment; filename="ACME-2026-000001-line-2-events.csv"'
     assert b"".join(response.streaming_content).decode().splitlines() == [
-        "timestamp,id,source,event,value,received_at",
+        "timestamp,id,source,event,value,received_at,customer",
         # A spreadsheet would run it otherwise.
-        "2026-01-04T10:00:00Z,'=llama,,llm.call,1,2026-01-09T00:00:00Z",
+        "2026-01-04T10:00:00Z,'=llama,,llm.call,1,2026-01-09T00:00:00Z,chat",
     ]
 
 

@@ -95,6 +95,8 @@ def body_of(acme: Furnished, pattern: URLPattern) -> dict[str, Any]:
         },
         "backfill-events": {"events": [an_event("stolen", customer=acme.customer.public_id)]},
         "backfill-revert": {"reason": "Stolen"},
+        "bill-to-parent": {"when": "now", "reason": "Stolen"},
+        "stop-billing-to-parent": {"when": "now", "reason": "Stolen"},
         "invoice": {"memo": "Stolen"},
         "invoice-terms": {"legal_entity": acme.entity.public_id, "memo": "Stolen"},
         "legal-entities": {"name": "Mine", "number_prefix": "MINE"},

@@ -1,4 +1,4 @@
-"""An invoice as its page shows it: plain values for the template, two queries."""
+"""An invoice as its page shows it: plain values for the template, a fixed number of queries."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -22,13 +22,16 @@ from apps.core.admin.display import (
     rate_text,
 )
 from apps.core.money import money_display
+from apps.customers.models import Customer
 from apps.invoices.admin.rows import kind_text
-from apps.invoices.models import Invoice, InvoiceLine
+from apps.invoices.models import Invoice, InvoiceLine, TeamShare
 from apps.invoices.parties import parties_of
 from apps.invoices.selectors import USAGE_KINDS
+from apps.invoices.teams import team_totals
 
 # Lines that need no word about what they are.
 ORDINARY = (InvoiceLine.Kind.FLAT, InvoiceLine.Kind.USAGE)
+ADDED_UP = (Meter.Aggregation.SUM, Meter.Aggregation.COUNT, Meter.Aggregation.TIME_WEIGHTED_SUM)
 LINE_EVENTS = "admin:invoices_invoice_line_events"
 EVENTS = "admin:usage_usageevent_changelist"
 
@@ -37,7 +40,11 @@ def document_of(request: HttpRequest, invoice: Invoice) -> dict[str, Any]:
     """Parties are those frozen in the invoice, or for a draft those it would be issued with now."""
     zone = invoice.customer.time_zone
     may_see_events = request.user.has_perm("usage.view_usageevent")
-    lines = invoice.lines.select_related("price__meter", "price__plan_version__plan")
+    lines = list(
+        invoice.lines.select_related("price__meter", "price__plan_version__plan").prefetch_related(
+            "team_shares__customer"
+        )
+    )
     return {
         "number": invoice.number or ("Draft invoice" if invoice.is_draft else "Nothing owed"),
         "status": invoice.get_status_display(),
@@ -56,6 +63,10 @@ def document_of(request: HttpRequest, invoice: Invoice) -> dict[str, Any]:
         "cutoff": instant_text(invoice.usage_cutoff_at, zone),
         **parties(invoice),
         "lines": [line_of(line, invoice, zone, may_see_events) for line in lines],
+        "teams": [
+            {"customer": one.customer, "amount": money_display(one.amount, invoice.currency)}
+            for one in team_totals(invoice, lines)
+        ],
     }
 
 
@@ -91,12 +102,31 @@ def line_of(line: InvoiceLine, invoice: Invoice, zone: str, may_see_events: bool
         "amount": money_display(line.amount, invoice.currency),
         "unrounded": quantity_text(line.unrounded_amount),
         "steps": [step_of(step) for step in line.steps],
+        "teams": [share_row(one, invoice.currency) for one in line.team_shares.all()],
+        "teams_note": teams_note(line),
         "event_count": line.event_count,
         "events_url": reverse(LINE_EVENTS, args=[invoice.pk, line.position])
         if is_metered and may_see_events
         else "",
         "explorer_url": events_url(line, invoice) if is_metered and may_see_events else "",
     }
+
+
+def share_row(share: TeamShare, currency: str) -> dict[str, Any]:
+    return {
+        "customer": share.customer,
+        "quantity": quantity_text(share.quantity),
+        "amount": money_display(share.amount, currency),
+    }
+
+
+def teams_note(line: InvoiceLine) -> str:
+    """What a largest or a different value of each is beside that of all."""
+    meter = line.price.meter if line.price else None
+    if meter is None or meter.aggregation in ADDED_UP:
+        return ""
+    kind = meter.get_aggregation_display().lower()
+    return f"Each team's own {kind}. They don't add up to that of all; the amount is shared by them."
 
 
 def price_of(line: InvoiceLine, currency: str) -> str:
@@ -117,6 +147,8 @@ def unpriced_rows(documents: Sequence[dict[str, Any]], zone: str) -> list[dict[s
     """Usage that no price took, for staff: which meter, which dimension values, how much, when."""
     codes = {one["meter"] for one in documents}
     meters = {meter.code: meter for meter in Meter.objects.filter(code__in=codes)} if codes else {}
+    ids = {one["team"] for one in documents if "team" in one}
+    teams = {team.public_id: team for team in Customer.objects.filter(public_id__in=ids)} if ids else {}
     return [
         {
             "meter": meters.get(one["meter"]),
@@ -124,6 +156,7 @@ def unpriced_rows(documents: Sequence[dict[str, Any]], zone: str) -> list[dict[s
                 f"{name} = {value or 'empty'}" for name, value in sorted(one["dimensions"].items())
             )
             or "no dimensions",
+            "team": teams.get(one.get("team", "")),
             "quantity": quantity_text(Decimal(one["quantity"])),
             "event_count": one["event_count"],
             "period": period_text(

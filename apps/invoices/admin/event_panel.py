@@ -55,13 +55,22 @@ def row_of(one: Stands, meter: Meter | None, event: UsageEvent) -> dict[str, Any
     return {
         "meter": meter,
         "price": one.price.name if one.price else "",
-        "plan": str(one.phase.plan_version) if one.phase else "",
+        "plan": plan_text(one, event),
         "badge": badge,
         "tone": tone,
         "words": words,
         "line": line_row(one.line) if one.line else None,
         "back": line_row(one.taken_back_on) if one.taken_back_on else None,
     }
+
+
+def plan_text(one: Stands, event: UsageEvent) -> str:
+    """The plan, with whose it is where another customer pays."""
+    if one.phase is None:
+        return ""
+    payer = one.phase.subscription.customer
+    plan = str(one.phase.plan_version)
+    return plan if payer.pk == event.customer_id else f"{plan} of {payer}, which pays for this team"
 
 
 def wording(one: Stands, meter: Meter | None, event: UsageEvent) -> tuple[str, str, str]:

@@ -58,6 +58,7 @@ class LineEventsPages(FactAdmin):
             "line": line,
             "count": quantity_text(line.event_count),
             "quantity": quantity_text(line.quantity),
+            "has_teams": events.has_teams,
             "rows": [
                 {
                     "at": instant_text(one.timestamp, zone),

@@ -10,7 +10,7 @@ from apps.core.admin.display import NOTHING, period_text
 from apps.core.admin.registry import COUNTED_AT_MOST, Panel, register_count, register_panel
 from apps.core.money import money_display
 from apps.customers.models import Customer
-from apps.invoices.admin import change_preview, history, subscription_panels  # noqa: F401 - they register
+from apps.invoices.admin import change_preview, history, subscription_panels, team_preview  # noqa: F401 - they register
 from apps.invoices.admin.document import unpriced_rows
 from apps.invoices.admin.rows import SHOWN, invoice_rows, line_rows, unbilled_row
 from apps.invoices.models import Invoice
@@ -18,6 +18,7 @@ from apps.invoices.selectors import drafts
 from apps.invoices.services.draft_lines import unpriced_documents
 from apps.invoices.services.project import Pace, projected_amount
 from apps.invoices.services.upcoming import upcoming_invoices
+from apps.invoices.teams import sharers_of
 from apps.rating import exact_sum
 
 
@@ -27,6 +28,8 @@ def cost_to_date(request: HttpRequest, customer: Customer) -> dict[str, Any] | N
     computed = upcoming_invoices(customer=customer, as_of=now)
     if not computed:
         return None
+    shown = computed[:SHOWN]
+    sharers = sharers_of(line for one in shown for line in one.lines)
     projected = [projected_amount(Pace.of(one.period, now), one) for one in computed]
     known = [amount for amount in projected if amount is not None]
     return {
@@ -38,11 +41,11 @@ def cost_to_date(request: HttpRequest, customer: Customer) -> dict[str, Any] | N
             {
                 "plan": str(one.subscription.plan_version),
                 "period": period_text(one.period.start, one.period.end, customer.time_zone),
-                "lines": line_rows(one),
+                "lines": line_rows(one, sharers),
                 "unbilled": unbilled_row(one.subscription, now),
                 "unpriced": unpriced_rows(unpriced_documents(one), customer.time_zone),
             }
-            for one in computed[:SHOWN]
+            for one in shown
         ],
         "more": max(len(computed) - SHOWN, 0),
         "customer": customer,

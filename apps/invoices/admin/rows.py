@@ -9,6 +9,7 @@ from apps.core.money import money_display
 from apps.invoices.models import Invoice
 from apps.invoices.services.bill_thresholds import unbilled_of
 from apps.invoices.services.compute import ComputedInvoice
+from apps.invoices.teams import Sharers
 from apps.subscriptions.models import Subscription
 
 SHOWN = 6
@@ -44,12 +45,20 @@ def unbilled_row(subscription: Subscription, now: datetime) -> dict[str, str] | 
     }
 
 
-def line_rows(computed: ComputedInvoice) -> list[dict[str, Any]]:
+def line_rows(computed: ComputedInvoice, sharers: Sharers) -> list[dict[str, Any]]:
     return [
         {
             "description": line.description,
             "quantity": quantity_text(line.quantity) if line.quantity is not None else "",
             "amount": money_display(line.amount, computed.currency),
+            "teams": [
+                {
+                    "customer": sharers[one.customer_id],
+                    "quantity": quantity_text(one.quantity),
+                    "amount": money_display(one.amount, computed.currency),
+                }
+                for one in line.shares
+            ],
         }
         for line in computed.lines
     ]

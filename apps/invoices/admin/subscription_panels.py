@@ -14,6 +14,7 @@ from apps.invoices.models import Invoice
 from apps.invoices.services.compute import compute_invoice
 from apps.invoices.services.draft_lines import unpriced_documents
 from apps.invoices.services.project import Pace, projected_amount
+from apps.invoices.teams import sharers_of
 from apps.subscriptions.models import Subscription
 
 
@@ -31,7 +32,7 @@ def open_period_of(request: HttpRequest, subscription: Subscription) -> dict[str
         "projected": NOTHING if projected is None else money_display(projected, computed.currency),
         "unbilled": unbilled_row(subscription, now),
         "passed": f"{100 * pace.elapsed // pace.whole}%",
-        "lines": line_rows(computed),
+        "lines": line_rows(computed, sharers_of(computed.lines)),
         "unpriced": unpriced_rows(unpriced_documents(computed), zone),
     }
 

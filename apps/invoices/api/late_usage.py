@@ -15,6 +15,7 @@ from apps.core.snapshots import one_snapshot
 from apps.invoices.api.serializers import UpcomingLine
 from apps.invoices.api.views import line_document
 from apps.invoices.services.late_after_end import LateAfterEnd, late_after_end
+from apps.invoices.teams import Sharers, sharers_of
 
 
 class LateUsageOutput(serializers.Serializer[Any]):
@@ -48,12 +49,12 @@ class LateUsage(APIView):
         """
         with one_snapshot():
             found = late_after_end(now=clock.now())
-        return Response(
-            LateUsagePage({"data": [late_document(one) for one in found], "next_cursor": None}).data
-        )
+            sharers = sharers_of(line for one in found for line in one.lines)
+        documents = [late_document(one, sharers) for one in found]
+        return Response(LateUsagePage({"data": documents, "next_cursor": None}).data)
 
 
-def late_document(one: LateAfterEnd) -> dict[str, Any]:
+def late_document(one: LateAfterEnd, sharers: Sharers) -> dict[str, Any]:
     subscription = one.subscription
     currency = subscription.plan_version.currency
     return {
@@ -65,5 +66,5 @@ def late_document(one: LateAfterEnd) -> dict[str, Any]:
         "currency": currency,
         "amount": money_text(one.amount, currency),
         "event_count": one.event_count,
-        "lines": [line_document(line, subscription, currency) for line in one.lines],
+        "lines": [line_document(line, subscription, currency, sharers) for line in one.lines],
     }

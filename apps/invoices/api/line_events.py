@@ -33,6 +33,9 @@ class LineEventOutput(serializers.Serializer[Any]):
     event = serializers.CharField(source="event_name")
     value = serializers.CharField(help_text="What the line's meter read.")
     received_at = serializers.DateTimeField()
+    customer = serializers.CharField(
+        source="customer.public_id", help_text="Who used it: who pays for the line, or a team billed to them."
+    )
 
 
 class LineEventPage(serializers.Serializer[Any]):

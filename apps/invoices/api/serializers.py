@@ -2,13 +2,37 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.core.api.fields import PlainDecimalField, StepOutput, StrictSerializer
-from apps.invoices.models import Invoice, InvoiceLine, ParkReason
+from apps.core.money import money_text
+from apps.invoices.models import Invoice, InvoiceLine, ParkReason, TeamShare
 from apps.invoices.models.entity import MAX_MEMO, MAX_PO_NUMBER
+from apps.invoices.teams import team_totals
 
 NOT_OF_A_PLAN = "Plan or add-on; null for a one-off charge."
+
+
+class TeamShareOutput(serializers.ModelSerializer[TeamShare]):
+    """A customer's part of a line. Amounts add up to the line's; quantities do for sums, counts and levels."""
+
+    customer = serializers.CharField(source="customer.public_id")
+    external_id = serializers.CharField(source="customer.external_id")
+    quantity = PlainDecimalField()
+    amount = serializers.CharField(source="amount_text")
+
+    class Meta:
+        model = TeamShare
+        fields = ["customer", "external_id", "quantity", "event_count", "amount"]
+
+
+class TeamTotalOutput(serializers.Serializer[Any]):
+    """A customer's part of the invoice. Fees are the organization's own."""
+
+    customer = serializers.CharField()
+    external_id = serializers.CharField()
+    amount = serializers.CharField()
 
 
 class LineOutput(serializers.ModelSerializer[InvoiceLine]):
@@ -29,6 +53,11 @@ class LineOutput(serializers.ModelSerializer[InvoiceLine]):
     unrounded_amount = PlainDecimalField(max_digits=60, decimal_places=24)
     amount = serializers.CharField(source="amount_text")
     steps = StepOutput(many=True)
+    teams = TeamShareOutput(
+        source="team_shares",
+        many=True,
+        help_text="Who used what of it, where teams are billed to the customer; the customer is one of them.",
+    )
 
     class Meta:
         model = InvoiceLine
@@ -50,6 +79,7 @@ class LineOutput(serializers.ModelSerializer[InvoiceLine]):
             "unrounded_amount",
             "amount",
             "steps",
+            "teams",
         ]
 
 
@@ -131,9 +161,23 @@ class UnpricedOutput(serializers.Serializer[Any]):
 class InvoiceWithLines(InvoiceOutput):
     lines = LineOutput(many=True)
     unpriced = UnpricedOutput(many=True)
+    teams = serializers.SerializerMethodField(
+        help_text="What each has of the total, where teams are billed to the customer."
+    )
 
     class Meta(InvoiceOutput.Meta):
-        fields = [*InvoiceOutput.Meta.fields, "lines", "unpriced"]
+        fields = [*InvoiceOutput.Meta.fields, "lines", "teams", "unpriced"]
+
+    @extend_schema_field(TeamTotalOutput(many=True))
+    def get_teams(self, invoice: Invoice) -> list[dict[str, Any]]:
+        return [
+            {
+                "customer": one.customer.public_id,
+                "external_id": one.customer.external_id,
+                "amount": money_text(one.amount, invoice.currency),
+            }
+            for one in team_totals(invoice, invoice.lines.all())
+        ]
 
 
 class InvoicePatch(StrictSerializer):
@@ -143,6 +187,14 @@ class InvoicePatch(StrictSerializer):
     purchase_order_number = serializers.CharField(
         required=False, allow_blank=True, max_length=MAX_PO_NUMBER, help_text="Empty: as the terms say."
     )
+
+
+class UpcomingShare(serializers.Serializer[Any]):
+    customer = serializers.CharField()
+    external_id = serializers.CharField()
+    quantity = PlainDecimalField()
+    event_count = serializers.IntegerField()
+    amount = serializers.CharField()
 
 
 class UpcomingLine(serializers.Serializer[Any]):
@@ -162,6 +214,7 @@ class UpcomingLine(serializers.Serializer[Any]):
     unrounded_amount = PlainDecimalField(max_digits=60, decimal_places=24)
     amount = serializers.CharField()
     steps = StepOutput(many=True)
+    teams = UpcomingShare(many=True)
 
 
 class UpcomingOutput(serializers.Serializer[Any]):

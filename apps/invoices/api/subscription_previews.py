@@ -65,7 +65,7 @@ def invoice_document(computed: ComputedInvoice) -> dict[str, Any]:
         "period_start": computed.period.start,
         "period_end": computed.period.end,
         "total": money_text(computed.total, computed.currency),
-        "lines": upcoming_lines(computed),
+        "lines": upcoming_lines([computed]),
     }
 
 

@@ -22,8 +22,9 @@ from apps.invoices.services.bill_thresholds import Unbilled, unbilled_of
 from apps.invoices.services.compute import ComputedInvoice
 from apps.invoices.services.project import Pace, projected_amount, projected_quantity
 from apps.invoices.services.upcoming import upcoming_invoices
+from apps.invoices.teams import Families, families_of
 from apps.rating import exact_sum
-from apps.usage.selectors import Quantity, quantities
+from apps.usage.selectors import ZERO, Quantity, totals_of
 
 
 class MeterSummary(serializers.Serializer[Any]):
@@ -78,8 +79,9 @@ class UsageSummary(APIView):
 
 def summary(customer: Customer, now: datetime) -> dict[str, Any]:
     with one_snapshot():
+        families = families_of([customer.pk])
         parts = [
-            (computed, quantities_of(computed, now))
+            (computed, quantities_of(computed, families, now))
             for computed in upcoming_invoices(customer=customer, as_of=now)
         ]
         unbilled = [unbilled_of(computed.subscription, now) for computed, _ in parts]
@@ -100,17 +102,16 @@ def summary(customer: Customer, now: datetime) -> dict[str, Any]:
     }
 
 
-def quantities_of(computed: ComputedInvoice, now: datetime) -> list[tuple[Meter, Quantity]]:
-    """Of the meters that its lines of this period price, by code."""
+def quantities_of(
+    computed: ComputedInvoice, families: Families, now: datetime
+) -> list[tuple[Meter, Quantity]]:
+    """Of the meters that its lines of this period price, by code; with what is used by teams it pays for."""
     meters = {line.meter.pk: line.meter for line in computed.lines if line.meter}
-    found = quantities(
-        customer_id=computed.subscription.customer_id,
-        meter_ids={pk: meter.aggregation for pk, meter in meters.items()},
-        start=computed.period.start,
-        end=computed.period.end,
-        as_of=now,
-    )
-    return sorted(((meters[pk], one) for pk, one in found.items()), key=lambda pair: pair[0].code)
+    span = families.span_of(computed.subscription.customer_id, computed.period)
+    [found] = totals_of([span], {pk: meter.aggregation for pk, meter in meters.items()}, as_of=now)
+    by_meter = {meter_id: one for (meter_id, _), one in found.items()}
+    used = [(meter, by_meter.get(pk, ZERO)) for pk, meter in meters.items()]
+    return sorted(used, key=lambda pair: pair[0].code)
 
 
 def document(

@@ -1,5 +1,6 @@
 """/invoices and a customer's upcoming invoice"""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -34,6 +35,7 @@ from apps.invoices.services.compute import ComputedInvoice
 from apps.invoices.services.draft_lines import step_document, unpriced_documents
 from apps.invoices.services.lines import ComputedLine
 from apps.invoices.services.upcoming import upcoming_invoices
+from apps.invoices.teams import Sharers, sharers_of
 from apps.subscriptions.models import Subscription
 
 
@@ -55,9 +57,11 @@ class InvoiceList(ListAPIView[Invoice]):
 
 
 def explained_lines() -> QuerySet[InvoiceLine]:
-    return InvoiceLine.objects.select_related(
+    """With all that their serializer shows."""
+    lines = InvoiceLine.objects.select_related(
         "price__plan_version__plan", "price__meter", "one_off", "invoice"
     )
+    return lines.prefetch_related("team_shares__customer")
 
 
 def with_lines(invoice: Invoice) -> dict[str, Any]:
@@ -126,16 +130,21 @@ def upcoming(customer: Customer, now: datetime) -> dict[str, Any]:
         "currency": currency,
         "as_of": now,
         "total": money_text(sum(one.total for one in computed), currency),
-        "lines": [line for one in computed for line in upcoming_lines(one)],
+        "lines": upcoming_lines(computed),
         "unpriced": [row for one in computed for row in unpriced_documents(one)],
     }
 
 
-def upcoming_lines(computed: ComputedInvoice) -> list[dict[str, Any]]:
-    return [line_document(line, computed.subscription, computed.currency) for line in computed.lines]
+def upcoming_lines(computed: Sequence[ComputedInvoice]) -> list[dict[str, Any]]:
+    sharers = sharers_of(line for one in computed for line in one.lines)
+    return [
+        line_document(line, one.subscription, one.currency, sharers) for one in computed for line in one.lines
+    ]
 
 
-def line_document(line: ComputedLine, subscription: Subscription, currency: str) -> dict[str, Any]:
+def line_document(
+    line: ComputedLine, subscription: Subscription, currency: str, sharers: Sharers
+) -> dict[str, Any]:
     price, meter = line.price, line.meter
     return {
         "subscription": subscription.public_id,
@@ -154,4 +163,14 @@ def line_document(line: ComputedLine, subscription: Subscription, currency: str)
         "unrounded_amount": line.unrounded_amount,
         "amount": money_text(line.amount, currency),
         "steps": [step_document(step) for step in line.steps],
+        "teams": [
+            {
+                "customer": sharers[one.customer_id].public_id,
+                "external_id": sharers[one.customer_id].external_id,
+                "quantity": one.quantity,
+                "event_count": one.event_count,
+                "amount": money_text(one.amount, currency),
+            }
+            for one in line.shares
+        ],
     }

@@ -18,6 +18,7 @@ from apps.core.errors import Refused
 from apps.customers.models import Customer
 from apps.invoices.models import Invoice
 from apps.invoices.services.compute import compute_invoice
+from apps.invoices.teams import billed_together
 from apps.subscriptions.selectors import active_subscriptions_of
 from apps.usage.models import UsageBackfill
 from apps.usage.selectors import quantities
@@ -78,7 +79,7 @@ Totals = dict[InvoiceKey, Decimal]
 
 
 def preview_backfill(*, backfill: UsageBackfill, now: datetime) -> Preview:
-    """Raises what closing raises. Nothing stays of it."""
+    """Raises what closing raises. Nothing stays of it. Who pays for an affected team is affected, too."""
     if not backfill.is_open:
         raise Refused("not_open", f"Backfill {backfill} is {backfill.get_status_display().lower()}.")
     meters = {meter.pk: meter for meter in Meter.objects.all()}
@@ -87,10 +88,12 @@ def preview_backfill(*, backfill: UsageBackfill, now: datetime) -> Preview:
         ids = affected_by(backfill)
         customers = Customer.objects.in_bulk(ids[:MAX_CUSTOMERS])
         used_after = usage_of(customers, meters, backfill)
-        totals_after = totals_of(customers, now)
+        payers = billed_together(ids[:MAX_CUSTOMERS], backfill.starts_at, backfill.ends_at)
+        concerned = customers | Customer.objects.in_bulk(payers)
+        totals_after = totals_of(concerned, now)
         transaction.set_rollback(True)
     used_before = usage_of(customers, meters, backfill)
-    totals_before = totals_of(customers, now)
+    totals_before = totals_of(concerned, now)
     return Preview(
         outcome={name: int(count) for name, count in closed.outcome.items()},
         usage=[
@@ -99,7 +102,7 @@ def preview_backfill(*, backfill: UsageBackfill, now: datetime) -> Preview:
             if used_before[customer, meter] != after
         ],
         invoices=[
-            InvoiceEffect(customers[key[0]], *key[1:], before=totals_before.get(key, Decimal(0)), after=after)
+            InvoiceEffect(concerned[key[0]], *key[1:], before=totals_before.get(key, Decimal(0)), after=after)
             for key, after in totals_after.items()
             if totals_before.get(key) != after
         ],

@@ -23,6 +23,7 @@ from apps.core.money import money_display
 from apps.subscriptions.admin.actions import SubscriptionActions
 from apps.subscriptions.admin.lookup import lookup_context
 from apps.subscriptions.admin.new_subscription import NewSubscriptionForm
+from apps.subscriptions.admin.team_billing import TeamBillingPages
 from apps.subscriptions.admin.transfer_pages import SubscriptionTransferAdmin
 from apps.subscriptions.admin.wording import open_period_text
 from apps.subscriptions.models import Subscription
@@ -32,7 +33,7 @@ from apps.subscriptions.services import subscribe
 TONES = {"Trial": "info", "Paused": "warning", "Cancelled": "warning"}
 
 
-class SubscriptionAdmin(SubscriptionActions, SubscriptionTransferAdmin):
+class SubscriptionAdmin(SubscriptionActions, SubscriptionTransferAdmin, TeamBillingPages):
     form = NewSubscriptionForm
     list_display = (
         "customer",

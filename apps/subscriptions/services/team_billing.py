@@ -57,8 +57,8 @@ def bill_team_to_parent(
 @transaction.atomic
 def stop_billing_team_to_parent(
     *, team: Customer, when: str, now: datetime, at: datetime | None = None, reason: str = ""
-) -> TeamBilling | None:
-    """From an instant on the team's usage is its own again. What has not begun by then never was: None is returned.
+) -> TeamBilling:
+    """From an instant on the team's usage is its own again. What has not begun by then never was, and is deleted.
 
     Stopping again replaces what was said before, as long as that is still to come. Raises `Refused`
     not_billed_to_parent, ends_before, and for the time what `instant_of` raises.
@@ -90,11 +90,11 @@ def stop_billing_team_to_parent(
             "ends_at": [before and instant_text(before), instant_text(ends_at)],
         },
     )
+    running.ends_at = max(ends_at, running.starts_at)
     if ends_at <= running.starts_at:
         running.delete()
-        return None
-    running.ends_at = ends_at
-    running.save(update_fields=["ends_at"])
+    else:
+        running.save(update_fields=["ends_at"])
     return running
 
 

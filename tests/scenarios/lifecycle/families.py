@@ -29,15 +29,17 @@ def join(team: str, on: str, *, now: datetime | None = None) -> TeamBilling:
     return bill_team_to_parent(team=named(team), when="date", at=at(on), now=now or at(on))
 
 
-def leave(team: str, on: str, *, now: datetime | None = None) -> TeamBilling | None:
+def leave(team: str, on: str, *, now: datetime | None = None) -> TeamBilling:
     return stop_billing_team_to_parent(team=named(team), when="date", at=at(on), now=now or at(on))
 
 
-def use(customer: str, on: str, event_id: str = "", **properties: Any) -> None:
+def use(
+    customer: str, on: str, event_id: str = "", *, received: str = "2026-12-01", **properties: Any
+) -> None:
     """One event, accepted whenever it is."""
     name = event_id or f"{customer}-{on}-{sorted(properties.items())}"
     event = an_event(name, customer=customer, timestamp=at(on).isoformat(), properties=properties)
-    [verdict] = report(event, now=at("2026-12-01"))
+    [verdict] = report(event, now=at(received))
     assert verdict.status == "accepted", verdict
 
 

@@ -332,7 +332,7 @@ def test_never_before_what_is_billed(units: None) -> None:
     run(at("2026-03-01"))
     with pytest.raises(Refused, match="billed until 2026-03-01"):
         leave("red", "2026-02-20", now=at("2026-03-02"))
-    assert leave("red", "2026-03-01", now=at("2026-03-02")) is not None
+    assert leave("red", "2026-03-01", now=at("2026-03-02")).ends_at == at("2026-03-01")
 
 
 def test_a_team_with_a_subscription_for_the_same_meter(units: None) -> None:
@@ -404,7 +404,8 @@ def test_what_has_not_begun_never_was(units: None) -> None:
     family("red")
     on("org", sell("a", metered("per_unit", unit_amount="1")))
     join("red", "2026-02-01", now=at("2026-01-10"))
-    assert stop_billing_team_to_parent(team=named("red"), when="now", now=at("2026-01-12")) is None
+    stopped = stop_billing_team_to_parent(team=named("red"), when="now", now=at("2026-01-12"))
+    assert (stopped.pk, stopped.ends_at) == (None, stopped.starts_at)
     with pytest.raises(Refused) as caught:
         leave("red", "2026-01-20")
     assert caught.value.code == "not_billed_to_parent"
@@ -413,7 +414,7 @@ def test_what_has_not_begun_never_was(units: None) -> None:
     with pytest.raises(Refused) as caught:
         join("red", "2026-01-21")
     assert caught.value.code == "already_billed_to_parent"
-    assert leave("red", "2026-02-10", now=at("2026-01-21")) is not None
+    assert leave("red", "2026-02-10", now=at("2026-01-21")).ends_at == at("2026-02-10")
     with pytest.raises(Refused) as caught:
         leave("red", "2026-02-11", now=at("2026-01-21") + timedelta(hours=1))
     assert caught.value.code == "ends_before"
