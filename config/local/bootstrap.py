@@ -93,8 +93,8 @@ def _works() -> bool:
 
 def _create() -> None:
     try:
-        import ensurepip  # noqa: F401
-        import venv  # noqa: F401
+        import ensurepip  # noqa: F401 - only whether it is there
+        import venv  # noqa: F401 - likewise
     except ImportError:
         package = f"python{_version()}-venv"
         sys.exit(

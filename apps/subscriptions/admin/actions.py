@@ -127,9 +127,10 @@ def asks(change: Change, label: str, icon: str, variant: ActionVariant = ActionV
 
 
 class SubscriptionActions(BackOfficeAdmin):
+    # What is seldom done waits in a menu: otherwise the head had no room for the customer's name.
     actions_detail: Any = (
-        "change_terms", "resume", "reactivate", "drop_change", "pause", "set_threshold", "move_time_zone",
-        "cancel_it",
+        "change_terms", "resume", "reactivate", "pause", "cancel_it",
+        {"title": "More", "items": ["drop_change", "set_threshold", "move_time_zone"]},
     )  # fmt: skip
 
     def is_on_offer(self, action: str, record: Subscription) -> bool:
@@ -149,6 +150,6 @@ class SubscriptionActions(BackOfficeAdmin):
     resume = asks(RESUME, "Resume", "play_arrow")
     cancel_it = asks(CANCEL, "Cancel", "cancel")
     reactivate = asks(REACTIVATE, "Reactivate", "undo")
-    drop_change = asks(DROP, "Drop the scheduled change", "event_busy")
+    drop_change = asks(DROP, "Drop the change", "event_busy")
     set_threshold = asks(THRESHOLD, "Threshold", "data_thresholding")
     move_time_zone = asks(TIME_ZONE, "Time zone", "schedule")
