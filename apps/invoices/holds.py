@@ -16,9 +16,12 @@ READ_EVENTS = (InvoiceLine.Kind.USAGE, InvoiceLine.Kind.ADJUSTMENT)
 
 
 def drafts_need() -> datetime | None:
-    """A draft is computed again when it is finalized. An opening reads no usage."""
-    found: datetime | None = drafts().exclude(kind=Kind.OPENING).aggregate(at=Min("period_start"))["at"]
-    return found
+    """A draft is computed again when it is finalized. An opening reads no usage, late usage lies before its period."""
+    late = InvoiceLine.objects.filter(invoice__in=drafts().filter(kind=Kind.LATE))
+    starts = [
+        one.aggregate(at=Min("period_start"))["at"] for one in (drafts().exclude(kind=Kind.OPENING), late)
+    ]
+    return min((at for at in starts if at is not None), default=None)
 
 
 def open_invoices_need() -> datetime | None:

@@ -55,6 +55,11 @@ def drafts() -> QuerySet[Invoice]:
     return Invoice.objects.filter(status=Invoice.Status.DRAFT)
 
 
+def drafts_taking_late_usage() -> QuerySet[Invoice]:
+    """Those that look at earlier periods once more when they are finalized."""
+    return drafts().filter(kind__in=[Invoice.Kind.CYCLE, Invoice.Kind.LATE])
+
+
 def next_finalization_at() -> datetime | None:
     """When the next draft's grace period ends."""
     return drafts().aggregate(at=Min("finalize_due_at"))["at"]
@@ -95,7 +100,7 @@ def usage_lines_of(subscription_ids: Collection[int]) -> dict[int, list[BilledUs
         InvoiceLine.objects.filter(
             invoice__subscription_id__in=subscription_ids,
             # What threshold invoices charged the cycle's own invoice charges in full, and takes off.
-            invoice__kind=Invoice.Kind.CYCLE,
+            invoice__kind__in=[Invoice.Kind.CYCLE, Invoice.Kind.LATE],
             kind__in=USAGE_KINDS,
         )
         .exclude(invoice__status__in=[Invoice.Status.DRAFT, Invoice.Status.VOID])

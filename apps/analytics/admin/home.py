@@ -14,6 +14,7 @@ from apps.core import clock, schema
 from apps.core.admin.display import age_text, day_text, instant_text, period_text
 from apps.invoices.due import parked_subscriptions
 from apps.invoices.models import Invoice
+from apps.invoices.services.late_after_end import late_after_end
 from apps.invoices.waiting import parked
 from apps.tenants.models import Tenant
 from apps.usage.selectors.cardinality import wide_meters
@@ -64,6 +65,7 @@ def tenant(request: HttpRequest) -> dict[str, Any]:
             "overdue": selectors.overdue_count(now),
             "parked": parked().count(),
             "unbillable": parked_subscriptions().count(),
+            "late_after_end": len(late_after_end(now=now)),
             "top_customers": with_shares(selectors.top_customers(accrual, month)),
             "latest_invoices": [row_of(invoice) for invoice in selectors.latest_invoices()],
         }

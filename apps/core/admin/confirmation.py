@@ -55,7 +55,12 @@ def ask(
             model_admin.tell(request, act(form.cleaned_data if form else {}))
         except Refused as refused:
             field = model_admin.field_of(refused.param).strip("/").split("/")[0]
-            if form is not None and field in form.fields:
+            is_shown = form is not None and field in form.fields
+            if form is not None and is_shown and form.fields[field].widget.is_hidden:
+                # What the page itself sent along is out of date: it is asked anew, with what is true by now.
+                model_admin.tell(request, refused.message, refused=True)
+                return HttpResponseRedirect(request.get_full_path())
+            if form is not None and is_shown:
                 form.add_error(field, refused.message)
             else:
                 model_admin.tell(request, refused.message, refused=True)

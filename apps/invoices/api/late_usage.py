@@ -19,7 +19,7 @@ from apps.invoices.teams import Sharers, sharers_of
 
 
 class LateUsageOutput(serializers.Serializer[Any]):
-    """Usage that came after the last invoice of a subscription: no invoice will bill it by itself."""
+    """Usage that came after the last invoice of a subscription: it is billed only when staff say so."""
 
     subscription = serializers.CharField()
     customer = serializers.CharField()

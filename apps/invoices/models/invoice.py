@@ -38,6 +38,7 @@ class Invoice(PublicModel):
         OPENING = "opening", "Start of the subscription"
         ONE_OFF = "one_off", "One-off charge"
         THRESHOLD = "threshold", "Threshold reached"
+        LATE = "late", "Late usage after the end"
 
     kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.CYCLE)
     customer = models.ForeignKey(Customer, models.PROTECT, related_name="invoices")

@@ -15,7 +15,6 @@ from apps.catalog.models import Price
 from apps.invoices.billed_ahead import BilledAhead, billed_ahead_of
 from apps.invoices.models import Invoice
 from apps.invoices.selectors import (
-    BilledUsage,
     FeeQuestion,
     UnpricedKnown,
     billed_fees_of,
@@ -26,6 +25,7 @@ from apps.invoices.services import fee_lines, usage_lines
 from apps.invoices.services.cycles import Asked, Cycle, cut_cycles, opening_segments, unshortened
 from apps.invoices.services.fee_lines import advance_lines, arrears_lines
 from apps.invoices.services.interim import ahead_lines, compute_interims, cut_interims
+from apps.invoices.services.late_lines import adjustments, compared_of
 from apps.invoices.services.lines import (
     ComputedLine,
     Segment,
@@ -36,7 +36,7 @@ from apps.invoices.services.lines import (
 )
 from apps.invoices.services.once_lines import Wanted, once_lines
 from apps.invoices.services.one_off_lines import one_off_lines
-from apps.invoices.services.taken import Shared, numbers_of
+from apps.invoices.services.taken import Shared
 from apps.rating import exact_sum
 from apps.subscriptions.attached import beginnings
 from apps.subscriptions.models import Subscription
@@ -89,7 +89,8 @@ def compute_invoices(
     cycles = cut_cycles([one for one in asked if one.kind == Invoice.Kind.CYCLE], timelines)
     interims = cut_interims([one for one in asked if one.kind == Invoice.Kind.THRESHOLD], timelines)
     openings = [(one, timelines[one.subscription.pk]) for one in asked if one.kind == Invoice.Kind.OPENING]
-    computed = compute_cycles(cycles, as_of) + compute_openings(openings)
+    late = [one for one in asked if one.kind == Invoice.Kind.LATE]
+    computed = compute_cycles(cycles, as_of) + compute_openings(openings) + compute_late(late, as_of)
     computed += [
         ComputedInvoice(one.subscription, one.period, one.currency, lines, unpriced, one.kind)
         for one, lines, unpriced in compute_interims(interims, as_of)
@@ -138,6 +139,18 @@ def compute_cycles(cycles: Sequence[Cycle], as_of: datetime) -> list[ComputedInv
         )
         for cycle, parts, lines in zip(cycles, shared, once, strict=True)
     ]  # fmt: skip
+
+
+def compute_late(asked: Sequence[Asked], as_of: datetime) -> list[ComputedInvoice]:
+    """After the end: what came too late for the last invoice, and nothing else."""
+    found = []
+    for one, compared in zip(
+        asked, compared_of([one.subscription for one in asked], as_of=as_of), strict=True
+    ):
+        currency = one.subscription.plan_version.currency
+        lines = adjustments(*compared, currency)
+        found.append(ComputedInvoice(one.subscription, one.period, currency, lines, [], one.kind))
+    return found
 
 
 def assembled(
@@ -255,19 +268,3 @@ def segment_lines(
             )
         lines += ending.pop(price.pk, [])
     return [*lines, *(line for rest in ending.values() for line in rest)]
-
-
-def adjustments(shared: list[Shared], billed: list[BilledUsage], currency: str) -> list[ComputedLine]:
-    """A line for each price and period whose usage is not what was billed, be it one team's that is another's now."""
-    taken = {(one.price.pk, one.period): (one, part.segment) for part in shared for one in part.taken}
-    lines = []
-    for one in billed:
-        now_taken, segment = taken[one.price_id, Period(one.period_start, one.period_end)]
-        if now_taken.numbers != numbers_of(one):
-            line = usage_lines.adjustment_line(now_taken, one, currency)
-            if segment.treatment == Treatment.TRIAL_ALL:
-                line = usage_lines.free_of_charge(line)
-            # An event that measured nothing changes the count alone, which is worth no line.
-            if line.quantity or line.amount or any(share.quantity or share.amount for share in line.shares):
-                lines.append(line)
-    return lines

@@ -1,22 +1,22 @@
 """Usage that came after the last invoice of a subscription that has ended: no next invoice will take it.
 
-It is priced as an adjustment would be, price(all usage) − price(billed usage), and shown to staff, who decide.
+It is priced as an adjustment would be, price(all usage) − price(billed usage), and shown to staff, who decide whether
+to bill it (`bill_late_after_end`).
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from apps.invoices.selectors import FOREVER, billed_usage_of
-from apps.invoices.services import usage_lines
-from apps.invoices.services.compute import adjustments
-from apps.invoices.services.cycles import late_segments
-from apps.invoices.services.lines import ComputedLine, prices_of
-from apps.invoices.services.taken import Sharing, numbers_by_price
+from django.db.models import Exists, OuterRef
+
+from apps.invoices.selectors import drafts_taking_late_usage
+from apps.invoices.services.late_lines import adjustments, compared_of
+from apps.invoices.services.lines import ComputedLine
 from apps.rating import RatingError, exact_sum
 from apps.subscriptions.models import Subscription
-from apps.subscriptions.selectors import timelines_of
 
 log = logging.getLogger(__name__)
 
@@ -48,29 +48,26 @@ def late_after_end(*, now: datetime) -> list[LateAfterEnd]:
     """
     ended = list(
         Subscription.objects.filter(status=Subscription.Status.ENDED, ends_at__gt=now - LOOKED_BACK)
+        .exclude(Exists(drafts_taking_late_usage().filter(subscription=OuterRef("pk"))))
         .select_related("customer", "plan_version__plan")
         .order_by("-ends_at", "-id")[:AT_MOST]
     )
-    if not ended:
-        return []
-    timelines = timelines_of(ended)
-    billed = billed_usage_of([(one.pk, FOREVER) for one in ended])
-    segments = [late_segments(rows, timelines[one.pk]) for one, rows in zip(ended, billed, strict=True)]
-    prices = prices_of({segment.version_id for rows in segments for segment in rows})
-    sharings = [
-        Sharing(
-            one,
-            parts,
-            {segment.version_id for segment in parts},
-            numbers_by_price(rows),
-        )
-        for one, parts, rows in zip(ended, segments, billed, strict=True)
-    ]
-    shared = usage_lines.share_out(sharings, prices=prices, as_of=now)
+    return found_of(ended, now)
+
+
+def late_of(subscription: Subscription, *, now: datetime) -> LateAfterEnd | None:
+    """Of one subscription, however long ago it ended; None where nothing waits."""
+    is_ended = subscription.status == Subscription.Status.ENDED
+    if not is_ended or drafts_taking_late_usage().filter(subscription=subscription).exists():
+        return None
+    return next(iter(found_of([subscription], now)), None)
+
+
+def found_of(ended: Sequence[Subscription], now: datetime) -> list[LateAfterEnd]:
     found = []
-    for one, parts, rows in zip(ended, shared, billed, strict=True):
+    for one, compared in zip(ended, compared_of(ended, as_of=now), strict=True):
         try:
-            lines = adjustments(parts, rows, one.plan_version.currency)
+            lines = adjustments(*compared, one.plan_version.currency)
         except RatingError:
             # The others are shown all the same.
             log.exception("late usage of subscription %s can't be priced", one.pk)
