@@ -2,7 +2,9 @@
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import partial
+from typing import Any
 
 from django.db import transaction
 
@@ -11,9 +13,12 @@ from apps.core.errors import Refused
 from apps.customers.models import Customer
 from apps.invoices.models import Invoice, InvoiceSeries, LegalEntity
 from apps.invoices.services import change_draft, entities, settle_invoice
+from apps.invoices.services.bill_late_after_end import bill_late_after_end
 from apps.invoices.services.close_periods import close_due_periods
 from apps.invoices.services.finalize_invoice import finalize_due_invoices, finalize_invoice
+from apps.invoices.services.late_after_end import late_after_end
 from apps.invoices.services.void_invoice import reissue_invoice, void_invoice
+from apps.subscriptions.services.cancel import cancel
 from apps.tenants.models import Tenant
 from tests.concurrency.together import returned, together
 from tests.harness.factories import an_event, flat, make_customer, make_plan, make_subscription, report
@@ -43,13 +48,16 @@ def numbers(prefix: str) -> list[str]:
 
 
 def test_thirty_two_on_one_series_with_rollbacks_leave_no_gap(fresh_database: str, in_acme: Tenant) -> None:
+    """All at once, on as many connections; every other one fails after it has taken a number."""
     invoices = drafts(32)
-    # Sixteen at a time, for as many connections there are; every other one fails at the last moment.
-    for batch in (invoices[:16], invoices[16:]):
-        done = together(in_acme, [partial(finalize, one, one.pk % 2 == 1) for one in batch])
-        assert [one for one in done if one is not None and not isinstance(one, ConnectionError)] == []
+    done = together(in_acme, [partial(finalize, one, one.pk % 2 == 1) for one in invoices])
+    assert [isinstance(one, ConnectionError) for one in done] == [one.pk % 2 == 1 for one in invoices]
+    assert [one for one in done if one is not None and not isinstance(one, ConnectionError)] == []
     assert numbers("ACME") == [f"ACME-2026-{number:06}" for number in range(1, 17)]
-    assert finalize_due_invoices(NOW) == 16
+    assert InvoiceSeries.objects.get().last_number == 16
+    # Once more, with those that failed.
+    left = [one for one in invoices if one.pk % 2 == 1]
+    returned(together(in_acme, [partial(finalize, one, False) for one in left]))
     assert numbers("ACME") == [f"ACME-2026-{number:06}" for number in range(1, 33)]
     assert InvoiceSeries.objects.get().last_number == 32
 
@@ -86,6 +94,29 @@ def test_of_many_who_end_it_one_does(fresh_database: str, in_acme: Tenant) -> No
     invoice.refresh_from_db()
     assert invoice.status in ("void", "paid")
     assert AuditEntry.objects.filter(action__in=["invoice.voided", "invoice.paid"]).count() == 1
+
+
+def test_of_many_who_bill_late_usage_after_the_end_one_does(fresh_database: str, in_acme: Tenant) -> None:
+    """While events come in: 2.50 for a million tokens each, on this invoice or still listed after it."""
+    subscription = make_subscription()
+    cancel(subscription=subscription, when="date", at=FEBRUARY, unused="nothing", now=FEBRUARY)
+    close_due_periods(FEBRUARY)
+    finalize_due_invoices(NOW)
+    report(*late_events("before", 4), now=NOW)
+    bill = partial(bill_late_after_end, subscription=subscription, reason="Late", now=NOW)
+    sending = [partial(report, *late_events(f"beside-{number}", 3), now=NOW) for number in range(3)]
+    done = together(in_acme, [bill, bill, bill, *sending])
+    assert [one.code for one in done if isinstance(one, Refused)] == ["draft_waits"] * 2
+    draft = Invoice.objects.get(kind="late")
+    together(in_acme, [partial(finalize, draft, False), *[partial(report, *late_events("last", 3), now=NOW)]])
+    draft.refresh_from_db()
+    listed = sum(one.amount for one in late_after_end(now=NOW))
+    assert draft.total + listed == Decimal("2.50") * (4 + 9 + 3)
+
+
+def late_events(name: str, count: int) -> list[dict[str, Any]]:
+    properties = {"input_tokens": 1_000_000, "output_tokens": 0}
+    return [an_event(f"{name}-{number}", properties=properties) for number in range(count)]
 
 
 def test_of_two_who_reissue_one_does(fresh_database: str, in_acme: Tenant) -> None:

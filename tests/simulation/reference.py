@@ -16,7 +16,6 @@ from zoneinfo import ZoneInfo
 from django.db.models import QuerySet
 
 from apps.invoices.models import Invoice, InvoiceLine
-from apps.invoices.services.late_after_end import late_after_end
 from apps.usage.models import UsageEvent
 from tests.simulation.life import Life, Part, Stretch
 from tests.simulation.world import MICROSECOND, Event
@@ -51,14 +50,6 @@ def check(year: Year) -> None:
     for life in year.lives:
         cycles = check_cycles(life)
         expected |= expected_usage(life, cycles, year)
-    for listed in late_after_end(now=year.now):
-        for line in listed.lines:
-            key = Key(listed.subscription.pk, line.price.pk, line.period.start, line.period.end)
-            found[key] = Sum(
-                found[key].event_count + (line.event_count or 0),
-                found[key].quantity + (line.quantity or 0),
-                found[key].amount + line.amount,
-            )
     check_usage(found, expected)
     for life in year.lives:
         check_fees(life)

@@ -8,6 +8,8 @@ from django.db.models import QuerySet
 from apps.core.errors import Refused
 from apps.invoices.models import BillingSettings, Invoice
 from apps.invoices.services import close_batch, close_periods, finalize_invoice, settle_invoice, void_invoice
+from apps.invoices.services.bill_late_after_end import bill_late_after_end
+from apps.invoices.services.late_after_end import late_after_end
 from apps.invoices.services.park_subscription import release_all
 from apps.subscriptions.models import Subscription
 from apps.usage.services.rollups import roll
@@ -80,6 +82,17 @@ class Workers(World):
             with suppress(Refused):
                 finalize_invoice.finalize_invoice(invoice=draft, now=self.now)
 
+    def bill_late(self) -> int:
+        """What came after the last invoices of those who left."""
+        done = 0
+        for one in late_after_end(now=self.now):
+            bill_late_after_end(
+                subscription=one.subscription, total=one.amount, reason="Came too late", now=self.now
+            )
+            self.note(f"late usage of {one.subscription.pk}: {one.amount}")
+            done += 1
+        return done
+
     def void_of(self, invoice: Invoice) -> QuerySet[Invoice]:
         """What waits for being reissued: what is paid in its stead could not be taken back any more."""
         return Invoice.objects.filter(
@@ -120,7 +133,8 @@ class Workers(World):
         """The oldest first, with whatever was issued instead since."""
         done = 0
         while True:
-            waiting = Invoice.objects.filter(status="void", reissued_as__isnull=True)
+            # Late usage after the end is listed again when its invoice is void.
+            waiting = Invoice.objects.filter(status="void", reissued_as__isnull=True).exclude(kind="late")
             one = waiting.order_by("subscription_id", "period_end", "-kind", "id").first()
             if one is None:
                 return done

@@ -21,7 +21,7 @@ class Year(Clients, Contracts, Workers):
     def live(self) -> None:
         steps = [
             (self.use, 12), (self.correct, 2), (self.join, 3), (self.change, 7), (self.bill, 8), (self.settle, 1),
-            (self.take_back, 1), (self.other_grace, 1),
+            (self.take_back, 1), (self.bill_late, 1), (self.other_grace, 1),
         ]  # fmt: skip
         ways, weights = zip(*steps, strict=True)
         for _ in self.customers:
@@ -44,6 +44,7 @@ class Year(Clients, Contracts, Workers):
             release_all(reason="Mended", now=self.now)
             self.beat()
             self.now += 4 * DAY
-            if not self.reissue_all() and not Invoice.objects.filter(status="draft").exists():
+            is_drafted = Invoice.objects.filter(status="draft").exists()
+            if not self.reissue_all() and not is_drafted and not self.bill_late():
                 return
         raise AssertionError("there is always something left to do")
