@@ -40,6 +40,12 @@ from apps.invoices.api.legal_entities import (
     LegalEntityMakeDefault,
 )
 from apps.invoices.api.line_events import InvoiceLineEvents
+from apps.invoices.api.one_off_charges import (
+    SubscriptionChargePreview,
+    SubscriptionCharges,
+    SubscriptionChargeWithdraw,
+    SubscriptionChargeWithdrawPreview,
+)
 from apps.invoices.api.parked_subscriptions import (
     ParkedSubscriptionList,
     SubscriptionCloseNow,
@@ -54,8 +60,9 @@ from apps.invoices.api.views import (
     InvoiceList,
     UpcomingInvoice,
 )
-from apps.subscriptions.api import verbs
+from apps.subscriptions.api import add_ons, verbs
 from apps.subscriptions.api.actions import verb_view
+from apps.subscriptions.api.add_ons import SubscriptionAddOns
 from apps.subscriptions.api.team_billings import BillToParent, StopBillingToParent, TeamBillingList
 from apps.subscriptions.api.verbs import Verb
 from apps.subscriptions.api.views import SubscriptionDetail, SubscriptionList
@@ -74,9 +81,10 @@ from apps.usage.api.usage import CustomerUsage, UsageList
 from apps.usage.api.views import EventDetail, Events
 
 
-def routes_of(verb: Verb) -> list[URLPattern]:
+def routes_of(verb: Verb, below: str = "", kind: str = "") -> list[URLPattern]:
     """What is done to a subscription, and what it would do to its invoices."""
-    at, name = f"subscriptions/<str:public_id>/{verb.name}", f"subscription-{verb.name.replace('_', '-')}"
+    at = f"subscriptions/<str:public_id>/{below}{verb.name}"
+    name = f"subscription-{kind}{verb.name.replace('_', '-')}"
     return [
         path(at, verb_view(verb), name=name),
         path(f"{at}/preview", preview_view(verb), name=f"{name}-preview"),
@@ -155,6 +163,30 @@ urlpatterns = [
         "legal_entities/<str:entity_id>/make_default",
         LegalEntityMakeDefault.as_view(),
         name="legal-entity-make-default",
+    ),
+    path("subscriptions/<str:public_id>/add_ons", SubscriptionAddOns.as_view(), name="subscription-add-ons"),
+    path(
+        "subscriptions/<str:public_id>/add_ons/preview",
+        preview_view(add_ons.ATTACH),
+        name="subscription-add-ons-preview",
+    ),
+    *routes_of(add_ons.CHANGE, "add_ons/<str:code>/", "add-on-"),
+    *routes_of(add_ons.DETACH, "add_ons/<str:code>/", "add-on-"),
+    path("subscriptions/<str:public_id>/charges", SubscriptionCharges.as_view(), name="subscription-charges"),
+    path(
+        "subscriptions/<str:public_id>/charges/preview",
+        SubscriptionChargePreview.as_view(),
+        name="subscription-charges-preview",
+    ),
+    path(
+        "subscriptions/<str:public_id>/charges/<str:charge_id>/withdraw",
+        SubscriptionChargeWithdraw.as_view(),
+        name="subscription-charge-withdraw",
+    ),
+    path(
+        "subscriptions/<str:public_id>/charges/<str:charge_id>/withdraw/preview",
+        SubscriptionChargeWithdrawPreview.as_view(),
+        name="subscription-charge-withdraw-preview",
     ),
     path("invoices", InvoiceList.as_view(), name="invoices"),
     path("invoices/<str:reference>", InvoiceDetail.as_view(), name="invoice"),

@@ -5,20 +5,22 @@ from datetime import datetime
 from django.db.models import Prefetch, QuerySet
 
 from apps.core.text import instant_text
-from apps.subscriptions.models import Subscription, SubscriptionPhase
+from apps.subscriptions.models import Subscription, SubscriptionAddOn, SubscriptionPhase
 
 PAST, CURRENT, SCHEDULED = "past", "current", "scheduled"
 
 
 def with_phases(subscriptions: QuerySet[Subscription]) -> QuerySet[Subscription]:
-    """With all that is told of them, in one query more for a whole list."""
+    """With all that is told of them, in two queries more for a whole list."""
+    add_ons = SubscriptionAddOn.objects.select_related("plan_version__plan")
     phases = SubscriptionPhase.objects.select_related("plan_version__plan", "plan_version__price_book")
     return subscriptions.select_related("customer", "plan_version__plan").prefetch_related(
-        Prefetch("phases", queryset=phases.order_by("starts_at"))
+        Prefetch("phases", queryset=phases.order_by("starts_at")),
+        Prefetch("add_ons", queryset=add_ons.order_by("starts_at", "id")),
     )
 
 
-def state_at(now: datetime, phase: SubscriptionPhase) -> str:
+def state_at(now: datetime, phase: SubscriptionPhase | SubscriptionAddOn) -> str:
     if phase.starts_at > now:
         return SCHEDULED
     return CURRENT if phase.ends_at is None or phase.ends_at > now else PAST

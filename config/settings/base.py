@@ -214,6 +214,7 @@ SPECTACULAR_SETTINGS = {
         "InvoiceStatus": "apps.invoices.models.Invoice.Status",
         "IntervalUnit": "apps.catalog.models.PlanVersion.Unit",
         "MeterStatus": "apps.catalog.models.Meter.Status",
+        "PlanKind": "apps.catalog.models.Plan.Kind",
         "PlanVersionStatus": "apps.catalog.models.PlanVersion.Status",
         "SubscriptionStorefront": "apps.subscriptions.api.serializers.STOREFRONTS",
         "SubscriptionWhen": "apps.subscriptions.services.when.When",

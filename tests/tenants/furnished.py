@@ -2,18 +2,21 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 from apps.access.models import Scope
 from apps.access.services.api_keys import create_api_key
 from apps.catalog.models import Feature, Meter, PlanVersion, PriceBook, Product
-from apps.catalog.services import plans
+from apps.catalog.services import plans, versions
 from apps.core.errors import Refused
 from apps.customers.models import Customer
-from apps.invoices.models import BillingRun, Invoice, LegalEntity
+from apps.invoices.models import BillingRun, Invoice, LegalEntity, OneOffCharge
 from apps.invoices.services.close_periods import close_due_periods
 from apps.invoices.services.finalize_invoice import finalize_invoice
+from apps.invoices.services.one_off_charges import add_charge
 from apps.invoices.services.park_subscription import park
 from apps.subscriptions.models import Subscription
+from apps.subscriptions.services.add_ons import attach_add_on
 from apps.tenants.models import Tenant
 from apps.usage.models import UsageBackfill
 from apps.usage.services.corrections.amend_event import amend_event
@@ -46,6 +49,7 @@ class Furnished:
     draft: Invoice
     backfill: UsageBackfill
     entity: LegalEntity
+    charge: OneOffCharge
     run_ids: tuple[int, ...]
 
     @property
@@ -54,7 +58,7 @@ class Furnished:
         return [
             MARK, MARK.title(), MARK.upper(), self.customer.public_id, self.subscription.public_id,
             self.invoice.public_id, self.draft.public_id, str(self.invoice.number), self.backfill.public_id,
-            self.entity.public_id,
+            self.entity.public_id, self.charge.public_id,
             cast.OLGA, cast.SAM,
             "ch_live_acme_",
         ]  # fmt: skip
@@ -93,7 +97,28 @@ def furnish(tenant: Tenant) -> Furnished:
         draft,
         furnish_corrections(customer, meter),
         LegalEntity.objects.get(),
+        furnish_charges(subscription),
         tuple(BillingRun.objects.values_list("pk", flat=True)),
+    )
+
+
+def furnish_charges(subscription: Subscription) -> OneOffCharge:
+    """An add-on that is attached, and a one-off charge that is still to come."""
+    subscription.refresh_from_db()
+    cursor = subscription.invoiced_until
+    draft = plans.create_plan(
+        code=f"{MARK}-add-on",
+        name=MARK.title(),
+        currency="USD",
+        prices=[flat("1", name=MARK.title())],
+        kind="add_on",
+    )
+    add_on = versions.publish_version(version=draft, now=FEBRUARY)
+    attach_add_on(
+        subscription=subscription, plan_version=add_on, when="date", at=cursor, now=cursor, reason=MARK
+    )
+    return add_charge(
+        subscription=subscription, description=MARK, unit_amount=Decimal(7), reason=MARK, now=cursor
     )
 
 

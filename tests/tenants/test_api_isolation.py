@@ -32,12 +32,21 @@ def ids_of(acme: Furnished, pattern: URLPattern) -> Iterator[dict[str, Any]]:
         "product": f"{MARK}-product",
         "feature": f"{MARK}-feature",
         "price-book": f"{MARK}-book",
+        **dict.fromkeys(
+            [
+                f"subscription-add-on-{verb}{tail}"
+                for verb in ("change", "detach")
+                for tail in ("", "-preview")
+            ],
+            f"{MARK}-add-on",
+        ),
     }
     known = {
         "event_id": [f"{MARK}-event"],
         "backfill_id": [acme.backfill.public_id],
         "customer": [acme.customer.external_id, acme.customer.public_id],
         "public_id": [acme.subscription.public_id],
+        "charge_id": [acme.charge.public_id],
         "run_id": list(acme.run_ids),
         "entity_id": [acme.entity.public_id],
         "reference": [acme.invoice.public_id, acme.draft.public_id, str(acme.invoice.number)],
@@ -84,6 +93,11 @@ def body_of(acme: Furnished, pattern: URLPattern) -> dict[str, Any]:
         "subscription-change-time-zone": {"time_zone": "Europe/Berlin", "reason": "Stolen"},
         "subscription-reactivate": {"reason": "Stolen"},
         "subscription-drop-scheduled-change": {"reason": "Stolen"},
+        "subscription-add-ons": {"add_on": f"{MARK}-add-on", "when": "now", "reason": "Stolen"},
+        "subscription-add-on-change": {"quantity": 2, "when": "now", "reason": "Stolen"},
+        "subscription-add-on-detach": {"when": "now", "reason": "Stolen"},
+        "subscription-charges": {"description": "Stolen", "unit_amount": "1", "reason": "Stolen"},
+        "subscription-charge-withdraw": {"reason": "Stolen"},
         "events-void": {"events": [{"id": f"{MARK}-event"}], "reason": "Stolen"},
         "event-amend": {"id": f"{MARK}-event", "properties": {"tokens": 1}, "reason": "Stolen"},
         "backfills": {

@@ -105,6 +105,12 @@ class PlanVersionInput(StrictSerializer):
 
 
 class PlanInput(PlanVersionInput):
+    kind = serializers.ChoiceField(
+        Plan.Kind.choices,
+        required=False,
+        help_text="An add-on is attached to subscriptions beside their plan. It has flat fees only, and no terms but "
+        "the interval of its fees.",
+    )
     code = serializers.CharField(max_length=63, validators=[code_validator])
     name = serializers.CharField(max_length=120)
     description = serializers.CharField(required=False, allow_blank=True)
@@ -156,7 +162,7 @@ class PlanOutput(serializers.ModelSerializer[Plan]):
 
     class Meta:
         model = Plan
-        fields = ["code", "name", "description", "product", "versions", "created_at"]
+        fields = ["code", "kind", "name", "description", "product", "versions", "created_at"]
 
 
 class ProductSerializer(NoUnknownFields, serializers.ModelSerializer[Product]):

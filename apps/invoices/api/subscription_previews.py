@@ -40,9 +40,9 @@ class SubscriptionPreviewOutput(serializers.Serializer[Any]):
     after = PreviewedInvoiceOutput(many=True)
 
 
-def previewed(verb: Verb, request: Request, public_id: str) -> Response:
+def previewed(verb: Verb, request: Request, public_id: str, **place: str) -> Response:
     subscription, now = subscription_by_id(public_id), clock.now()
-    arguments = verb.given(subscription, request.data)
+    arguments = verb.given(subscription, request.data, place)
     seen = preview(verb.service, subscription=subscription, now=now, **arguments)
     return Response(SubscriptionPreviewOutput(document(subscription, seen, now)).data)
 
@@ -76,7 +76,7 @@ def preview_view(verb: Verb) -> Any:
         required_scope = Scope.INVOICES_READ
 
         @extend_schema(request=verb.body, responses=SubscriptionPreviewOutput, description=verb.shows)
-        def post(self, request: Request, public_id: str) -> Response:
-            return previewed(verb, request, public_id)
+        def post(self, request: Request, public_id: str, **place: str) -> Response:
+            return previewed(verb, request, public_id, **place)
 
     return SubscriptionPreview.as_view()

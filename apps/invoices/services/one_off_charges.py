@@ -114,17 +114,31 @@ def withdraw_charge(*, charge: OneOffCharge, reason: str, now: datetime) -> OneO
     return charge
 
 
+def make_charge(
+    *, subscription: Subscription, now: datetime, at_once: bool = False, **given: Any
+) -> OneOffCharge:
+    """`add_charge`, or `charge_at_once`. Raises `Invalid` field_not_allowed for a time beside at_once."""
+    if not at_once:
+        return add_charge(subscription=subscription, now=now, **given)
+    if given.pop("charged_at", None) is not None:
+        raise Invalid(
+            "field_not_allowed",
+            "What is billed at once is charged now; leave the time out.",
+            param="/charged_at",
+        )
+    return charge_at_once(subscription=subscription, now=now, **given)
+
+
+# As verbs of a subscription, which is how a change is previewed.
+
+
 def charge(*, subscription: Subscription, now: datetime, **given: Any) -> Subscription:
-    """`add_charge`, or `charge_at_once` when it is `at_once`, as a verb of a subscription: to preview it."""
-    if given.pop("at_once", False):
-        if given.pop("charged_at", None) is not None:
-            raise Invalid(
-                "field_not_allowed",
-                "What is billed at once is charged now; leave the time out.",
-                param="/charged_at",
-            )
-        return charge_at_once(subscription=subscription, now=now, **given).subscription
-    return add_charge(subscription=subscription, now=now, **given).subscription
+    return make_charge(subscription=subscription, now=now, **given).subscription
+
+
+def withdraw(*, subscription: Subscription, charge: OneOffCharge, reason: str, now: datetime) -> Subscription:
+    assert charge.subscription_id == subscription.pk
+    return withdraw_charge(charge=charge, reason=reason, now=now).subscription
 
 
 def refuse_time(subscription: Subscription, at: datetime) -> None:

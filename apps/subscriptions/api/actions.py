@@ -14,9 +14,10 @@ from apps.subscriptions.api.serializers import SubscriptionOutput
 from apps.subscriptions.api.verbs import Verb, subscription_by_id
 
 
-def done(verb: Verb, request: Request, public_id: str) -> Response:
+def done(verb: Verb, request: Request, public_id: str, **place: str) -> Response:
     subscription = subscription_by_id(public_id)
-    verb.service(subscription=subscription, now=clock.now(), **verb.given(subscription, request.data))
+    given = verb.given(subscription, request.data, place)
+    verb.service(subscription=subscription, now=clock.now(), **given)
     return Response(SubscriptionOutput(subscription_by_id(public_id)).data)
 
 
@@ -28,7 +29,7 @@ def verb_view(verb: Verb) -> Any:
 
         @extend_schema(request=verb.body, responses=SubscriptionOutput, description=verb.does)
         @idempotent
-        def post(self, request: Request, public_id: str) -> Response:
-            return done(verb, request, public_id)
+        def post(self, request: Request, public_id: str, **place: str) -> Response:
+            return done(verb, request, public_id, **place)
 
     return SubscriptionVerb.as_view()

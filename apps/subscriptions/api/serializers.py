@@ -10,7 +10,7 @@ from apps.catalog.models.plan import MAX_TRIAL_DAYS
 from apps.core import clock
 from apps.core.api.fields import InstantField, PlainDecimalField, StrictSerializer
 from apps.core.money import money_text
-from apps.subscriptions.models import Subscription, SubscriptionPhase
+from apps.subscriptions.models import Subscription, SubscriptionAddOn, SubscriptionPhase
 from apps.subscriptions.outline import phase_at, state_at
 from apps.subscriptions.services.subscribe import MAX_QUANTITY, TrialEnd
 
@@ -36,6 +36,20 @@ class PhaseOutput(serializers.Serializer[SubscriptionPhase]):
 
     def get_state(self, phase: SubscriptionPhase) -> str:
         return state_at(clock.now(), phase)
+
+
+class AddOnOutput(serializers.Serializer[SubscriptionAddOn]):
+    """From when to when an add-on is attached, and how many times. A change of the quantity is a row of its own."""
+
+    add_on = serializers.CharField(source="plan_version.plan.code")
+    version = serializers.IntegerField(source="plan_version.number")
+    quantity = serializers.IntegerField()
+    starts_at = serializers.DateTimeField()
+    ends_at = serializers.DateTimeField(allow_null=True, help_text="Exclusive; null: open.")
+    state = serializers.SerializerMethodField(help_text="`past`, `current` or `scheduled`.")
+
+    def get_state(self, add_on: SubscriptionAddOn) -> str:
+        return state_at(clock.now(), add_on)
 
 
 class OpenPeriodOutput(serializers.Serializer[Any]):
@@ -66,6 +80,7 @@ class SubscriptionOutput(serializers.ModelSerializer[Subscription]):
     )
     open_period = serializers.SerializerMethodField()
     phases = PhaseOutput(many=True)
+    add_ons = AddOnOutput(many=True, help_text="Those of the past and to come too.")
 
     class Meta:
         model = Subscription
@@ -91,6 +106,7 @@ class SubscriptionOutput(serializers.ModelSerializer[Subscription]):
             "billing_threshold",
             "open_period",
             "phases",
+            "add_ons",
             "created_at",
         ]
 

@@ -3,7 +3,7 @@
 A preview is asked with the same bodies, so that what was previewed can be sent again to be done.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,11 +93,14 @@ class Verb:
     shows: str
     arguments: Callable[[Subscription, Fields], Fields] = lambda subscription, fields: fields
 
-    def given(self, subscription: Subscription, data: Any) -> Fields:
-        """Raises what a serializer raises, and `Missing` for a plan that is not on offer."""
+    def given(self, subscription: Subscription, data: Any, place: Mapping[str, str] | None = None) -> Fields:
+        """`place` is what the address says beside the subscription.
+
+        Raises what a serializer raises, and `Missing` for a plan that is not on offer.
+        """
         found = self.body(data=data)
         found.is_valid(raise_exception=True)
-        return self.arguments(subscription, dict(found.validated_data))
+        return self.arguments(subscription, {**found.validated_data, **(place or {})})
 
 
 def change_arguments(subscription: Subscription, fields: Fields) -> Fields:
