@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from apps.catalog.models import Feature, Meter, PlanVersion, PriceBook, Product
@@ -11,6 +12,7 @@ from apps.customers.models import Customer
 from apps.invoices.models import BillingRun, Invoice, ParkedSubscription
 from apps.invoices.services.close_periods import close_due_periods
 from apps.invoices.services.finalize_invoice import finalize_invoice
+from apps.invoices.services.one_off_charges import add_charge, withdraw_charge
 from apps.subscriptions.models import Subscription
 from apps.subscriptions.services.negotiate import negotiate_version
 from apps.usage.models import ArchivedPartition, UsageImport
@@ -39,6 +41,15 @@ def furnish_parked(subscription: Subscription, now: datetime) -> None:
         message="An amount is larger than an invoice can hold.", parked_at=now, released_at=now,
         release_reason="Mended",
     )  # fmt: skip
+
+
+def furnish_charge(subscription: Subscription, now: datetime) -> None:
+    """A one-off charge that was a slip, so that it is on no invoice."""
+    subscription.refresh_from_db()
+    slip = add_charge(
+        subscription=subscription, description="Slip", unit_amount=Decimal(1), reason="Slip", now=now
+    )
+    withdraw_charge(charge=slip, reason="Slip", now=now)
 
 
 @dataclass(frozen=True)
@@ -119,6 +130,7 @@ def start_business(external_id: str = "chat") -> Business:
     furnish_corrections(now)
     assert close_due_periods(now) == 2
     furnish_parked(subscription, now)
+    furnish_charge(subscription, now)
     older, newer = Invoice.objects.order_by("period_start")
     return Business(
         customer=customer,

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from unfold.contrib.filters.admin import RelatedDropdownFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
@@ -17,7 +17,7 @@ from apps.catalog.admin.diff import difference_between
 from apps.catalog.models import Plan, PlanVersion, PriceBook
 from apps.catalog.services import plans
 from apps.core.admin.base import BackOfficeAdmin
-from apps.core.admin.display import code, instant_column
+from apps.core.admin.display import badge, code, instant_column
 from apps.core.admin.registry import Panel, notes_on, register_panel
 from apps.core.admin_sites import tenant_site
 from apps.core.validators import validate_currency
@@ -44,7 +44,10 @@ class NewPlanForm(forms.ModelForm):
 
     class Meta:
         model = Plan
-        fields = ("name", "code", "product", "description", "currency", "price_book")
+        fields = ("name", "code", "kind", "product", "description", "currency", "price_book")
+        help_texts = {
+            "kind": "An add-on is attached to subscriptions beside their plan. It has flat fees only."
+        }
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
@@ -55,8 +58,8 @@ class NewPlanForm(forms.ModelForm):
 
 
 class PlanAdmin(BackOfficeAdmin):
-    list_display = ("name", "code_shown", "product", "published", "drafts", "created_at_shown")
-    list_filter = (("product", RelatedDropdownFilter),)
+    list_display = ("name", "code_shown", "kind_shown", "product", "published", "drafts", "created_at_shown")
+    list_filter = (("kind", ChoicesDropdownFilter), ("product", RelatedDropdownFilter))
     list_select_related = ("product",)
     search_fields = ("name", "code")
     search_help_text = "Name or code"
@@ -76,6 +79,10 @@ class PlanAdmin(BackOfficeAdmin):
     def code_shown(self, plan: Plan) -> str:
         return code(plan.code)
 
+    @display(description="Kind", ordering="kind")
+    def kind_shown(self, plan: Plan) -> str:
+        return badge("Add-on", "info") if plan.is_add_on else str(plan.get_kind_display())
+
     @display(description="Published versions", ordering="published_counted")
     def published(self, plan: Any) -> int:
         return int(plan.published_counted)
@@ -90,11 +97,11 @@ class PlanAdmin(BackOfficeAdmin):
         return super().get_form(request, obj, change=change, **kwargs)
 
     def get_fields(self, request: HttpRequest, obj: Plan | None = None) -> tuple[str, ...]:
-        fields = ("name", "code", "product", "description")
+        fields = ("name", "code", "kind" if obj is None else "kind_shown", "product", "description")
         return (*fields, "currency", "price_book") if obj is None else (*fields, "created_at_shown")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Plan | None = None) -> tuple[str, ...]:
-        return () if obj is None else ("code", "created_at_shown")
+        return () if obj is None else ("code", "kind_shown", "created_at_shown")
 
     def save_model(self, request: HttpRequest, obj: Plan, form: Any, change: bool) -> None:
         if change:

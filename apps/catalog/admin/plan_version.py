@@ -105,6 +105,10 @@ class PlanVersionAdmin(PriceTransferAdmin):
             return False
         return super().has_change_permission(request, obj)
 
+    def get_fields(self, request: HttpRequest, obj: PlanVersion | None = None) -> Any:
+        """An add-on has the interval of its fees for terms; the rest is the subscription's."""
+        return self.fields[:4] if obj is not None and obj.plan.is_add_on else self.fields
+
     def get_readonly_fields(self, request: HttpRequest, obj: PlanVersion | None = None) -> tuple[str, ...]:
         """A book has its currency; the general offer chooses one."""
         if obj is not None and obj.price_book_id is not None:

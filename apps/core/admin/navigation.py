@@ -17,6 +17,7 @@ TENANT: list[tuple[str, list[Item]]] = [
             ("Customers", "groups", "customers.customer", ""),
             ("Subscriptions", "autorenew", "subscriptions.subscription", ""),
             ("Invoices", "receipt_long", "invoices.invoice", "drafts"),
+            ("One-off charges", "add_card", "invoices.oneoffcharge", ""),
             ("Billing runs", "event_repeat", "invoices.billingrun", ""),
             ("Parked subscriptions", "report", "invoices.parkedsubscription", ""),
         ],

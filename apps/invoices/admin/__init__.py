@@ -6,5 +6,6 @@ from apps.invoices.admin import customer_columns as customer_columns
 from apps.invoices.admin import event_panel as event_panel
 from apps.invoices.admin import invoice as invoice
 from apps.invoices.admin import legal_entity as legal_entity
+from apps.invoices.admin import one_off_charge as one_off_charge
 from apps.invoices.admin import panels as panels
 from apps.invoices.admin import parked_subscription as parked_subscription

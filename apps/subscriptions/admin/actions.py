@@ -10,6 +10,7 @@ from apps.core import clock
 from apps.core.admin.base import BackOfficeAdmin
 from apps.core.admin.display import instant_text
 from apps.core.money import money_display
+from apps.subscriptions.admin.add_ons import ATTACH, DETACH, QUANTITY, has_add_ons
 from apps.subscriptions.admin.change_forms import (
     CancelForm,
     ChangeForm,
@@ -130,6 +131,7 @@ class SubscriptionActions(BackOfficeAdmin):
     # What is seldom done waits in a menu: otherwise the head had no room for the customer's name.
     actions_detail: Any = (
         "change_terms", "resume", "reactivate", "pause", "cancel_it",
+        {"title": "Add-ons", "items": ["attach_add_on", "change_add_on", "detach_add_on"]},
         {"title": "More", "items": ["drop_change", "set_threshold", "move_time_zone"]},
     )  # fmt: skip
 
@@ -143,7 +145,13 @@ class SubscriptionActions(BackOfficeAdmin):
             return record.ends_at is not None and record.ends_at > now
         if action == "drop_change":
             return has_scheduled_change(record, now)
+        if action in ("change_add_on", "detach_add_on"):
+            return has_add_ons(record)
         return True
+
+    def field_of(self, param: str) -> str:
+        """Forms name an add-on by its plan."""
+        return "/plan" if param == "/add_on" else super().field_of(param)
 
     change_terms = asks(TERMS, "Change plan or seats", "swap_horiz", ActionVariant.PRIMARY)
     pause = asks(PAUSE, "Pause", "pause")
@@ -153,3 +161,6 @@ class SubscriptionActions(BackOfficeAdmin):
     drop_change = asks(DROP, "Drop the change", "event_busy")
     set_threshold = asks(THRESHOLD, "Threshold", "data_thresholding")
     move_time_zone = asks(TIME_ZONE, "Time zone", "schedule")
+    attach_add_on = asks(ATTACH, "Attach", "add_circle")
+    change_add_on = asks(QUANTITY, "Change the quantity", "exposure")
+    detach_add_on = asks(DETACH, "Detach", "do_not_disturb_on")

@@ -73,33 +73,15 @@ class WhenForm(ChangeForm):
         self.fields["when"].choices = list(labels.items())  # type: ignore[attr-defined]
 
 
-class TermsForm(WhenForm):
-    plan = forms.ModelChoiceField(
-        Plan.objects.all(), required=False, empty_label="As it is", widget=UnfoldAdminSelectWidget
-    )
-    version = forms.ModelChoiceField(
-        PlanVersion.objects.none(),
-        required=False,
-        empty_label="The one on offer",
-        widget=UnfoldAdminSelectWidget,
-        label="A certain version",
-        help_text="Instead of the one that the plan offers this customer.",
-    )
-    quantity = forms.IntegerField(
-        required=False,
-        min_value=1,
-        max_value=MAX_QUANTITY,
-        widget=UnfoldAdminIntegerFieldWidget,
-        label="Seats",
-    )
-    field_order = ("plan", "version", "quantity", "when", "at", "reason")
+class OfferForm(WhenForm):
+    """One with a plan of a kind, and perhaps a certain version of it."""
+
+    kind = Plan.Kind.PLAN
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        seats = phase_at(self.subscription, self.now).quantity
-        self.fields["quantity"].help_text = f"Empty: as they are, {seats:,}."
         # Those of others would be refused; they are not even named.
-        versions = PlanVersion.objects.filter(status=PlanVersion.Status.PUBLISHED)
+        versions = PlanVersion.objects.filter(status=PlanVersion.Status.PUBLISHED, plan__kind=self.kind)
         mine = versions.filter(negotiated_for__customer=self.subscription.customer_id)
         self.fields["version"].queryset = (  # type: ignore[attr-defined]
             (versions.filter(is_negotiated=False) | mine)
@@ -135,6 +117,36 @@ class TermsForm(WhenForm):
         given.pop("plan", None)
         version = given.pop("version", None)
         return given if version is None else {**given, "plan_version": version}
+
+
+class TermsForm(OfferForm):
+    plan = forms.ModelChoiceField(
+        Plan.objects.filter(kind=Plan.Kind.PLAN),
+        required=False,
+        empty_label="As it is",
+        widget=UnfoldAdminSelectWidget,
+    )
+    version = forms.ModelChoiceField(
+        PlanVersion.objects.none(),
+        required=False,
+        empty_label="The one on offer",
+        widget=UnfoldAdminSelectWidget,
+        label="A certain version",
+        help_text="Instead of the one that the plan offers this customer.",
+    )
+    quantity = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=MAX_QUANTITY,
+        widget=UnfoldAdminIntegerFieldWidget,
+        label="Seats",
+    )
+    field_order = ("plan", "version", "quantity", "when", "at", "reason")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        seats = phase_at(self.subscription, self.now).quantity
+        self.fields["quantity"].help_text = f"Empty: as they are, {seats:,}."
 
 
 class PauseForm(WhenForm):

@@ -42,21 +42,31 @@ class Change:
     verb: Callable[..., Subscription]
     done: Callable[[Subscription], str]
     is_dangerous: bool = False
+    # What a preview depends on beside the life as it stands.
+    known: Callable[[Subscription], str] = lambda subscription: ""
 
 
 def ask_with_preview(
-    model_admin: BackOfficeAdmin, request: HttpRequest, change: Change, subscription: Subscription
+    model_admin: BackOfficeAdmin,
+    request: HttpRequest,
+    change: Change,
+    subscription: Subscription,
+    *,
+    is_on_offer: bool | None = None,
 ) -> HttpResponse:
+    """`is_on_offer` is asked of the page's admin, unless it is told."""
     now = clock.now()
     back = page_of(model_admin, subscription)
-    if request.method != "POST" and not model_admin.is_on_offer(action_of(request), subscription):
+    if is_on_offer is None:
+        is_on_offer = model_admin.is_on_offer(action_of(request), subscription)
+    if request.method != "POST" and not is_on_offer:
         model_admin.tell(request, "This can't be done any more: somebody was faster.", refused=True)
         return HttpResponseRedirect(back)
     posted = request.POST if request.method == "POST" else None
     form = change.form(posted, subscription=subscription, now=now)
     preview, note = None, ""
     if posted is not None and "edit" not in posted and form.is_valid():
-        looked_at = instant_of_seal(posted.get("seal", ""), seal_text(request, form), now)
+        looked_at = instant_of_seal(posted.get("seal", ""), seal_text(request, form, change), now)
         try:
             if looked_at is not None:
                 made = change.verb(subscription=subscription, now=looked_at, **form.arguments())
@@ -77,7 +87,7 @@ def ask_with_preview(
         "preview": preview,
         "note": note,
         "chosen": chosen_in(form, subscription) if preview else [],
-        "seal": sealed(now, seal_text(request, form)) if preview else "",
+        "seal": sealed(now, seal_text(request, form, change)) if preview else "",
         "opts": model_admin.opts,
         "original": subscription,
         "back": back,
@@ -112,11 +122,12 @@ def chosen_in(form: ChangeForm, subscription: Subscription) -> list[tuple[str, s
 # The seal
 
 
-def seal_text(request: HttpRequest, form: ChangeForm) -> str:
+def seal_text(request: HttpRequest, form: ChangeForm, change: Change) -> str:
     """All that a preview depends on but the time: what is changed, what was typed, and the life as it stands."""
     subscription = form.subscription
     typed: dict[str, Any] = {name: form.data.get(name, "") for name in form.fields}
-    text = f"{subscription.pk} {action_of(request)} {sorted(typed.items())} {fingerprint(subscription)}"
+    known = f"{fingerprint(subscription)} {change.known(subscription)}"
+    text = f"{subscription.pk} {action_of(request)} {sorted(typed.items())} {known}"
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -22,7 +22,10 @@ class NewSubscriptionForm(forms.ModelForm):
     """The plan is enough: where it is bought decides on the version, unless one is named."""
 
     plan = forms.ModelChoiceField(
-        Plan.objects.all(), required=False, empty_label="Select value", widget=UnfoldAdminSelectWidget
+        Plan.objects.filter(kind=Plan.Kind.PLAN),
+        required=False,
+        empty_label="Select value",
+        widget=UnfoldAdminSelectWidget,
     )
     storefront = forms.ChoiceField(
         choices=PriceBook.Storefront.choices,

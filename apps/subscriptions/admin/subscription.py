@@ -15,7 +15,7 @@ from unfold.contrib.filters.admin import (
 )
 from unfold.decorators import display
 
-from apps.catalog.models import PlanVersion
+from apps.catalog.models import Plan, PlanVersion
 from apps.core import clock
 from apps.core.admin.display import NOTHING, badge, code, instant_column, instant_text
 from apps.core.admin_sites import tenant_site
@@ -159,7 +159,7 @@ class SubscriptionAdmin(SubscriptionActions, SubscriptionTransferAdmin, TeamBill
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "plan_version":
             kwargs["queryset"] = PlanVersion.objects.filter(
-                status=PlanVersion.Status.PUBLISHED
+                status=PlanVersion.Status.PUBLISHED, plan__kind=Plan.Kind.PLAN
             ).select_related("plan")
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
