@@ -32,7 +32,7 @@ from apps.invoices.api.actions import (
 )
 from apps.invoices.api.backfill_preview import BackfillPreview
 from apps.invoices.api.billing_runs import BillingRunDetail, BillingRunList
-from apps.invoices.api.late_usage import LateUsage
+from apps.invoices.api.late_usage import LateUsage, SubscriptionBillLateUsage
 from apps.invoices.api.legal_entities import (
     InvoiceTerms,
     LegalEntityDetail,
@@ -152,6 +152,11 @@ urlpatterns = [
         "subscriptions/<str:public_id>/close_now",
         SubscriptionCloseNow.as_view(),
         name="subscription-close-now",
+    ),
+    path(
+        "subscriptions/<str:public_id>/bill_late_usage",
+        SubscriptionBillLateUsage.as_view(),
+        name="subscription-bill-late-usage",
     ),
     path("parked_subscriptions", ParkedSubscriptionList.as_view(), name="parked-subscriptions"),
     path("billing_runs", BillingRunList.as_view(), name="billing-runs"),

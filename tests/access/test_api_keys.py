@@ -246,6 +246,7 @@ ROUTES = {
     ("get", "/late_usage"): Scope.INVOICES_READ,
     ("post", "/subscriptions/x/release"): Scope.INVOICES_WRITE,
     ("post", "/subscriptions/x/close_now"): Scope.INVOICES_WRITE,
+    ("post", "/subscriptions/x/bill_late_usage"): Scope.INVOICES_WRITE,
     ("post", "/test_clock/advance"): Scope.TEST_CLOCK,
 }
 

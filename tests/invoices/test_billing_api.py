@@ -157,6 +157,21 @@ def test_late_usage_after_the_end(late: Subscription, acme_api: Api) -> None:
     ]
 
 
+def test_late_usage_is_billed_once_and_for_what_was_seen(late: Subscription, acme_api: Api) -> None:
+    path = f"/subscriptions/{late.public_id}/bill_late_usage"
+    with nothing_changes_in("acme"):
+        assert acme_api.post(path, {"reason": "Late"}).json()["param"] == "/total"
+        changed = acme_api.post(path, {"reason": "Late", "total": "2.00"})
+        assert (changed.status_code, changed.json()["code"]) == (409, "total_changed")
+    for _ in range(2):
+        made = acme_api.post(path, {"reason": "Late", "total": "2.50"}, idempotency_key="once")
+        assert (made.status_code, made.json()["status"], made.json()["total"]) == (201, "draft", "2.50")
+    assert AuditEntry.objects.get(action="invoice.late_usage_billed").reason == "Late"
+    assert acme_api.get("/late_usage").json()["data"] == []
+    again = acme_api.post(path, {"reason": "Late", "total": "2.50"})
+    assert (again.status_code, again.json()["code"]) == (409, "draft_waits")
+
+
 def queries(api: Api, path: str) -> int:
     with CaptureQueriesContext(connection) as captured:
         assert api.get(path).status_code == 200

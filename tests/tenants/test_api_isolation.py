@@ -117,6 +117,7 @@ def body_of(acme: Furnished, pattern: URLPattern) -> dict[str, Any]:
         "legal-entity": {"name": "Stolen"},
         "subscription-release": {"reason": "Stolen"},
         "subscription-close-now": {"reason": "Stolen"},
+        "subscription-bill-late-usage": {"reason": "Stolen", "total": "3.14"},
         "invoice-release": {"reason": "Stolen", "total": "3.14"},
         "invoice-void": {"reason": "Stolen"},
         "invoice-reissue": {"reason": "Stolen"},

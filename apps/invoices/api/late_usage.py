@@ -1,4 +1,4 @@
-"""/late_usage: what came after the last invoice of a subscription"""
+"""/late_usage: what came after the last invoice of a subscription, and /subscriptions/{id}/bill_late_usage"""
 
 from typing import Any
 
@@ -10,16 +10,20 @@ from rest_framework.views import APIView
 
 from apps.access.models import Scope
 from apps.core import clock
+from apps.core.api.idempotency import idempotent
 from apps.core.money import money_text
 from apps.core.snapshots import one_snapshot
-from apps.invoices.api.serializers import UpcomingLine
-from apps.invoices.api.views import line_document
+from apps.invoices.api.actions import InvoiceReleaseInput, given
+from apps.invoices.api.serializers import InvoiceWithLines, UpcomingLine
+from apps.invoices.api.views import line_document, with_lines
+from apps.invoices.services.bill_late_after_end import bill_late_after_end
 from apps.invoices.services.late_after_end import LateAfterEnd, late_after_end
 from apps.invoices.teams import Sharers, sharers_of
+from apps.subscriptions.api.verbs import subscription_by_id
 
 
 class LateUsageOutput(serializers.Serializer[Any]):
-    """Usage that came after the last invoice of a subscription: it is billed only when staff say so."""
+    """Usage that came after the last invoice of a subscription: it is billed only when somebody says so."""
 
     subscription = serializers.CharField()
     customer = serializers.CharField()
@@ -52,6 +56,20 @@ class LateUsage(APIView):
             sharers = sharers_of(line for one in found for line in one.lines)
         documents = [late_document(one, sharers) for one in found]
         return Response(LateUsagePage({"data": documents, "next_cursor": None}).data)
+
+
+class SubscriptionBillLateUsage(APIView):
+    required_scope = Scope.INVOICES_WRITE
+
+    @extend_schema(request=InvoiceReleaseInput, responses={201: InvoiceWithLines})
+    @idempotent
+    def post(self, request: Request, public_id: str) -> Response:
+        """Draft an invoice of its late usage after the end. Like any draft it is finalized after its grace period."""
+        subscription, body = subscription_by_id(public_id), given(request, InvoiceReleaseInput)
+        draft = bill_late_after_end(
+            subscription=subscription, reason=body["reason"], total=body["total"], now=clock.now()
+        )
+        return Response(with_lines(draft), status=201)
 
 
 def late_document(one: LateAfterEnd, sharers: Sharers) -> dict[str, Any]:
