@@ -1,14 +1,17 @@
 """Invoices of every price model, of the start of a subscription, and the usage that no price takes."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
 from apps.catalog.services.plans import NewPrice
 from apps.invoices.models import Invoice
+from apps.invoices.services.bill_thresholds import bill_thresholds
 from apps.invoices.services.close_periods import close_due_periods
 from apps.invoices.services.finalize_invoice import finalize_invoice
 from apps.subscriptions.models import Subscription
+from apps.subscriptions.services.set_billing_threshold import set_billing_threshold
 from apps.tenants.models import Tenant
 from tests.admin.test_pages import page
 from tests.harness.clients import Staff
@@ -109,3 +112,36 @@ def test_a_timeline_shows_what_is_scheduled(sandra: Staff, subscription: Subscri
     content = sandra.get(page("subscriptions.subscription", "change", subscription.pk)).content.decode()
     for words in ("Timeline", "Current", "Scheduled", "Later v1"):
         assert words in content
+
+
+def test_an_invoice_of_a_threshold_says_until_when_and_its_cycle_what_it_takes_off(
+    sandra: Staff, subscription: Subscription
+) -> None:
+    """45.00 of tokens and 1.50 of calls reach 40.00 in the afternoon of the 20th."""
+    at = datetime(2025, 12, 20, 14, 5, tzinfo=UTC)
+    set_billing_threshold(subscription=subscription, amount=Decimal(40), now=at)
+    bill_thresholds(at)
+    ahead = Invoice.objects.get(kind=Invoice.Kind.THRESHOLD)
+    path = page("invoices.invoice", "change", ahead.pk)
+    content = sandra.get(path).content.decode()
+    for words in ("Threshold reached", "Usage until", "20 Dec 2025, 14:05", "within a minute"):
+        assert words in content, words
+    finalize_invoice(invoice=ahead, now=at)
+    content = sandra.get(path).content.decode()
+    assert page("invoices.invoice", "void", ahead.pk) in content
+    assert page("invoices.invoice", "reissue", ahead.pk) not in content
+    close_due_periods(datetime(2026, 1, 1, tzinfo=UTC))
+    draft = Invoice.objects.get(kind=Invoice.Kind.CYCLE)
+    response = sandra.get(page("invoices.invoice", "change", draft.pk))
+    rows = response.context["document"]["lines"]
+    assert [(row["description"], row["badge"], row["amount"]) for row in rows if row["badge"]] == [
+        ("Tokens: billed ahead", "Billed ahead", "-$45.00"),
+        ("Calls: billed ahead", "Billed ahead", "-$1.50"),
+    ]
+    ahead.refresh_from_db()
+    assert f"billed on {ahead.number}" in response.content.decode()
+    listed = sandra.get(page("invoices.invoice", "changelist") + "?kind__exact=threshold").content.decode()
+    assert str(ahead.number) in listed
+    assert "Threshold reached" in listed
+    runs = sandra.get(page("invoices.billingrun", "changelist")).content.decode()
+    assert "Thresholds" in runs

@@ -1,6 +1,7 @@
 """Whatever is billed ahead, and whatever happens in between: a cycle costs what it costs without thresholds."""
 
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -10,11 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apps.catalog.models import PlanVersion
+from apps.core.errors import Refused
 from apps.invoices.models import Invoice
 from apps.invoices.services.finalize_invoice import finalize_due_invoices
 from apps.invoices.services.void_invoice import void_invoice
+from apps.subscriptions.models import Subscription
 from apps.subscriptions.services.set_billing_threshold import set_billing_threshold
 from apps.tenants.models import Tenant
+from apps.usage.services.corrections.void_event import void_event
 from tests.harness.evidence import rolled_back
 from tests.harness.factories import an_event, make_meter, report
 from tests.invoices.ledger import metered
@@ -43,7 +47,12 @@ HAPPENINGS = st.lists(
     st.builds(
         Happening,
         hour=st.integers(1, HOURS),
-        verb=st.one_of(st.just("use"), st.just("use"), st.just("look"), st.sampled_from(["void", *VERBS])),
+        verb=st.one_of(
+            st.just("use"),
+            st.just("use"),
+            st.just("look"),
+            st.sampled_from(["void", "take_back", "another_threshold", *VERBS]),
+        ),
         number=st.integers(1, 60),
         back=st.sampled_from([0, 0, 1, 30, 24 * 20]),
     ),
@@ -71,6 +80,7 @@ def lived(happenings: list[Happening], threshold: Decimal | None) -> dict[dateti
     subscription = start(plans[0], START)
     if threshold is not None:
         set_billing_threshold(subscription=subscription, amount=threshold, now=START)
+    used: list[str] = []
     for index, one in enumerate(sorted(happenings, key=lambda one: (one.hour, one.verb, one.number))):
         now = START + timedelta(hours=one.hour, minutes=one.number, seconds=index)
         run(now, grace=NO_TIME)
@@ -78,9 +88,15 @@ def lived(happenings: list[Happening], threshold: Decimal | None) -> dict[dateti
             timestamp = max(START, now - timedelta(hours=one.back))
             properties = {"units": one.number, "model": "m" if one.number % 3 else "n"}
             report(an_event(f"e{index}", timestamp=timestamp.isoformat(), properties=properties), now=now)
+            used.append(f"e{index}")
+        elif one.verb == "take_back" and used:
+            # Whatever was billed for it, ahead or not.
+            void_event(event_id=used.pop(one.number % len(used)), reason="For the test", now=now)
+        elif one.verb == "another_threshold":
+            change_threshold(subscription, threshold, one.number, now)
         elif one.verb == "void":
             void_latest(now)
-        elif one.verb != "look":
+        elif one.verb in VERBS:
             act(subscription, plans, one.verb, one.number % 5 + 1, now)
     run(END)
     finalize_due_invoices(END + timedelta(days=9))
@@ -89,6 +105,16 @@ def lived(happenings: list[Happening], threshold: Decimal | None) -> dict[dateti
         found[invoice.period_start] += invoice.total
     assert fresh(subscription).invoiced_until > START
     return {at: total for at, total in found.items() if total}
+
+
+def change_threshold(
+    subscription: Subscription, threshold: Decimal | None, number: int, now: datetime
+) -> None:
+    """Higher, lower, or for a while none."""
+    if threshold is not None:
+        with suppress(Refused):
+            amount = None if number % 5 == 0 else Decimal(number) / 4
+            set_billing_threshold(subscription=subscription, amount=amount, now=now)
 
 
 def void_latest(now: datetime) -> None:
