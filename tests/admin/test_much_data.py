@@ -25,6 +25,8 @@ def subscribe_often(business: Business, code: str, count: int) -> list[Subscript
         version = make_plan(f"{code}-{number}", [flat("5"), per_unit(meter.code, "0.01")])
         made.append(make_subscription(business.customer, version, started_at=start))
     close_due_periods(clock.now())
+    # How near each is to its threshold is told as well.
+    Subscription.objects.filter(customer=business.customer).update(billing_threshold=500)
     return made
 
 

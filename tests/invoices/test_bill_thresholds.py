@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from apps.invoices.holds import drafts_need
 from apps.invoices.line_events import line_events
 from apps.invoices.models import BillingSettings, Invoice
-from apps.invoices.services.bill_thresholds import bill_thresholds, unbilled_of
+from apps.invoices.services.bill_thresholds import Unbilled, bill_thresholds, unbilled_of
 from apps.invoices.services.close_periods import close_due_periods
 from apps.invoices.services.finalize_invoice import finalize_due_invoices
 from apps.subscriptions.models import Subscription
@@ -149,12 +149,10 @@ def test_the_events_behind_its_lines(subscription: Subscription) -> None:
 
 def test_what_is_unbilled_beside_the_threshold(subscription: Subscription) -> None:
     use("a", "2026-01-05T00:00:00Z", units=60)
-    assert unbilled_of(subscription, JANUARY) is None
-    found = unbilled_of(subscription, NOW)
-    assert found is not None
-    assert (found.amount, found.threshold) == (60, 50)
+    assert unbilled_of([subscription], JANUARY) == {}
+    assert unbilled_of([subscription], NOW) == {subscription.pk: Unbilled(Decimal(60), Decimal(50))}
     tick(NOW)
     use("b", "2026-01-05T00:00:00Z", units=7)
-    found = unbilled_of(Subscription.objects.get(), NOW + DAY)
-    assert found is not None
-    assert found.amount == 7
+    assert unbilled_of([Subscription.objects.get()], NOW + DAY)[subscription.pk].amount == 7
+    set_billing_threshold(subscription=subscription, now=NOW, reason="Off")
+    assert unbilled_of([Subscription.objects.get()], NOW + DAY) == {}

@@ -12,7 +12,7 @@ from apps.core.money import money_display
 from apps.customers.models import Customer
 from apps.invoices.admin import change_preview, history, subscription_panels, team_preview  # noqa: F401 - they register
 from apps.invoices.admin.document import unpriced_rows
-from apps.invoices.admin.rows import SHOWN, invoice_rows, line_rows, unbilled_row
+from apps.invoices.admin.rows import SHOWN, invoice_rows, line_rows, unbilled_rows
 from apps.invoices.models import Invoice
 from apps.invoices.selectors import drafts
 from apps.invoices.services.draft_lines import unpriced_documents
@@ -29,6 +29,7 @@ def cost_to_date(request: HttpRequest, customer: Customer) -> dict[str, Any] | N
     if not computed:
         return None
     shown = computed[:SHOWN]
+    unbilled = unbilled_rows([one.subscription for one in shown], now)
     sharers = sharers_of(line for one in shown for line in one.lines)
     projected = [projected_amount(Pace.of(one.period, now), one) for one in computed]
     known = [amount for amount in projected if amount is not None]
@@ -42,7 +43,7 @@ def cost_to_date(request: HttpRequest, customer: Customer) -> dict[str, Any] | N
                 "plan": str(one.subscription.plan_version),
                 "period": period_text(one.period.start, one.period.end, customer.time_zone),
                 "lines": line_rows(one, sharers),
-                "unbilled": unbilled_row(one.subscription, now),
+                "unbilled": unbilled.get(one.subscription.pk),
                 "unpriced": unpriced_rows(unpriced_documents(one), customer.time_zone),
             }
             for one in shown

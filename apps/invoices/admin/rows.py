@@ -1,6 +1,6 @@
 """Invoices and computed lines as rows of a panel."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -33,15 +33,15 @@ def invoice_rows(invoices: Iterable[Invoice], zone: str) -> list[dict[str, Any]]
     ]
 
 
-def unbilled_row(subscription: Subscription, now: datetime) -> dict[str, str] | None:
-    """How near usage is to its threshold; None where there is none."""
-    found = unbilled_of(subscription, now)
-    if found is None:
-        return None
-    currency = subscription.plan_version.currency
+def unbilled_rows(subscriptions: Sequence[Subscription], now: datetime) -> dict[int, dict[str, str]]:
+    """How near usage is to its threshold, by subscription; those without one are left out."""
+    currencies = {one.pk: one.plan_version.currency for one in subscriptions}
     return {
-        "amount": money_display(found.amount, currency),
-        "threshold": money_display(found.threshold, currency),
+        pk: {
+            "amount": money_display(one.amount, currencies[pk]),
+            "threshold": money_display(one.threshold, currencies[pk]),
+        }
+        for pk, one in unbilled_of(subscriptions, now).items()
     }
 
 

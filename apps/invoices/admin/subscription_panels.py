@@ -9,7 +9,7 @@ from apps.core.admin.display import NOTHING, period_text
 from apps.core.admin.registry import Panel, register_panel
 from apps.core.money import money_display
 from apps.invoices.admin.document import unpriced_rows
-from apps.invoices.admin.rows import SHOWN, invoice_rows, line_rows, unbilled_row
+from apps.invoices.admin.rows import SHOWN, invoice_rows, line_rows, unbilled_rows
 from apps.invoices.models import Invoice
 from apps.invoices.services.compute import compute_invoice
 from apps.invoices.services.draft_lines import unpriced_documents
@@ -30,7 +30,7 @@ def open_period_of(request: HttpRequest, subscription: Subscription) -> dict[str
         "period": period_text(period.start, period.end, zone),
         "total": money_display(computed.total, computed.currency),
         "projected": NOTHING if projected is None else money_display(projected, computed.currency),
-        "unbilled": unbilled_row(subscription, now),
+        "unbilled": unbilled_rows([subscription], now).get(subscription.pk),
         "passed": f"{100 * pace.elapsed // pace.whole}%",
         "lines": line_rows(computed, sharers_of(computed.lines)),
         "unpriced": unpriced_rows(unpriced_documents(computed), zone),

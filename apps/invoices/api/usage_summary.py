@@ -84,7 +84,7 @@ def summary(customer: Customer, now: datetime) -> dict[str, Any]:
             (computed, quantities_of(computed, families, now))
             for computed in upcoming_invoices(customer=customer, as_of=now)
         ]
-        unbilled = [unbilled_of(computed.subscription, now) for computed, _ in parts]
+        unbilled = unbilled_of([computed.subscription for computed, _ in parts], now)
     currency = parts[0][0].currency if parts else customer.currency
     projected = [projected_amount(Pace.of(computed.period, now), computed) for computed, _ in parts]
     return {
@@ -96,8 +96,8 @@ def summary(customer: Customer, now: datetime) -> dict[str, Any]:
             None if None in projected else exact_sum(one for one in projected if one is not None), currency
         ),
         "subscriptions": [
-            document(computed, used, amount, ahead, now)
-            for (computed, used), amount, ahead in zip(parts, projected, unbilled, strict=True)
+            document(computed, used, amount, unbilled.get(computed.subscription.pk), now)
+            for (computed, used), amount in zip(parts, projected, strict=True)
         ],
     }
 

@@ -5,7 +5,7 @@ its own, and computed again under their lock.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -97,14 +97,20 @@ class Unbilled:
     threshold: Decimal
 
 
-def unbilled_of(subscription: Subscription, now: datetime) -> Unbilled | None:
-    """None without a threshold, and where no period is open."""
-    threshold, start = subscription.billing_threshold, subscription.invoiced_until
-    if threshold is None or subscription.status != Subscription.Status.ACTIVE or start >= now:
-        return None
-    until = min(now, subscription.next_boundary_at)
-    [computed] = compute_invoices([Asked(subscription, Period(start, until), THRESHOLD)], as_of=now)
-    return Unbilled(computed.total, threshold)
+def unbilled_of(subscriptions: Iterable[Subscription], now: datetime) -> dict[int, Unbilled]:
+    """Of those with a threshold and an open period, by subscription; a fixed number of queries, or none."""
+    asked = [
+        Asked(one, Period(one.invoiced_until, min(now, one.next_boundary_at)), THRESHOLD)
+        for one in subscriptions
+        if one.billing_threshold is not None
+        and one.status == Subscription.Status.ACTIVE
+        and one.invoiced_until < now
+    ]
+    return {
+        one.subscription.pk: Unbilled(one.total, one.subscription.billing_threshold)
+        for one in (compute_invoices(asked, as_of=now) if asked else [])
+        if one.subscription.billing_threshold is not None
+    }
 
 
 def bill_locked(subscriptions: Sequence[Subscription], *, now: datetime) -> list[Invoice]:
