@@ -12,6 +12,7 @@ from typing import Any
 
 from django import forms
 from django.core import signing
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 
@@ -25,6 +26,7 @@ from apps.subscriptions.admin.change_forms import ChangeForm
 from apps.subscriptions.admin.previews import preview_of
 from apps.subscriptions.models import Subscription
 from apps.subscriptions.outline import fingerprint
+from apps.subscriptions.services.rewrite import locked
 
 SALT = "subscriptions.change"
 VALID_FOR = timedelta(hours=1)
@@ -66,10 +68,9 @@ def ask_with_preview(
     form = change.form(posted, subscription=subscription, now=now)
     preview, note = None, ""
     if posted is not None and "edit" not in posted and form.is_valid():
-        looked_at = instant_of_seal(posted.get("seal", ""), seal_text(request, form, change), now)
         try:
-            if looked_at is not None:
-                made = change.verb(subscription=subscription, now=looked_at, **form.arguments())
+            made = confirmed(request, form, change, now) if "seal" in posted else None
+            if made is not None:
                 model_admin.tell(request, change.done(made))
                 return HttpResponseRedirect(back)
             note = NEW_LOOK if "seal" in posted else ""
@@ -93,6 +94,19 @@ def ask_with_preview(
         "back": back,
     }
     return TemplateResponse(request, "admin/subscriptions/subscription/change.html", context)
+
+
+@transaction.atomic
+def confirmed(request: HttpRequest, form: ChangeForm, change: Change, now: datetime) -> Subscription | None:
+    """Make the change as of the look; None when it is another one by now.
+
+    Who confirms twice at once stands in line for the row, and finds what the first has done.
+    """
+    locked(form.subscription)
+    looked_at = instant_of_seal(form.data.get("seal", ""), seal_text(request, form, change), now)
+    if looked_at is None:
+        return None
+    return change.verb(subscription=form.subscription, now=looked_at, **form.arguments())
 
 
 def tell_refused(form: forms.Form, param: str, message: str) -> None:

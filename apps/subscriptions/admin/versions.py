@@ -8,21 +8,23 @@ from django.http import HttpRequest
 
 from apps.catalog.models import PlanVersion
 from apps.core.admin.registry import Panel, register_facts, register_notes, register_panel
-from apps.subscriptions.models import NegotiatedVersion
+from apps.subscriptions.models import NegotiatedVersion, Subscription, SubscriptionAddOn
 from apps.subscriptions.selectors import active_subscriptions
 from apps.subscriptions.services.move import replaced_by
 
 
 def counts_on(versions: Iterable[PlanVersion]) -> dict[int, int]:
-    """Active subscriptions by version."""
+    """Active subscriptions by version: those on it, and of an add-on those that it is attached to or will be."""
+    listed = list(versions)
+    running = active_subscriptions().filter(plan_version__in=listed).order_by()
+    attached = SubscriptionAddOn.objects.filter(
+        plan_version__in=listed, ends_at__isnull=True, subscription__status=Subscription.Status.ACTIVE
+    ).order_by()
     rows = (
-        active_subscriptions()
-        .filter(plan_version__in=list(versions))
-        .order_by()
-        .values_list("plan_version_id")
-        .annotate(counted=Count("pk"))
+        found.values_list("plan_version_id").annotate(counted=Count("pk")) for found in (running, attached)
     )
-    return dict(rows)
+    # A version is a plan's or an add-on's.
+    return {pk: count for one in rows for pk, count in one}
 
 
 def subscribers_note(versions: Iterable[PlanVersion]) -> dict[Any, str]:
