@@ -111,3 +111,24 @@ def test_the_currency_is_for_good(in_acme: Tenant, acme_api: Api) -> None:
     assert (
         acme_api.patch("/customers/chat", {"currency": "USD"}).json()["errors"][0]["code"] == "unknown_field"
     )
+
+
+def test_a_parent_is_named_by_either_id(acme_api: Api) -> None:
+    acme_api.post("/customers", {"external_id": "org", "name": "Org"})
+    org = acme_api.get("/customers/org").json()["id"]
+    made = acme_api.post("/customers", {"external_id": "red", "name": "Red", "parent": "org"})
+    assert (made.status_code, made.json()["parent"]) == (201, org)
+    assert acme_api.patch("/customers/red", {"parent": None}).json()["parent"] is None
+    assert acme_api.patch("/customers/red", {"parent": org}).json()["parent"] == org
+    assert acme_api.patch("/customers/red", {"parent": "nobody"}).json()["code"] == "customer_not_found"
+    assert acme_api.patch("/customers/red", {"parent": "red"}).json()["code"] == "own_parent"
+
+
+def test_a_parent_that_pays_stays_the_parent(acme_api: Api) -> None:
+    for name in ("org", "other"):
+        acme_api.post("/customers", {"external_id": name, "name": name})
+    acme_api.post("/customers", {"external_id": "red", "name": "Red", "parent": "org"})
+    acme_api.post("/customers/red/bill_to_parent", {"when": "now", "reason": "One budget"})
+    refused = acme_api.patch("/customers/red", {"parent": "other"})
+    assert (refused.status_code, refused.json()["code"]) == (409, "billed_to_parent")
+    assert acme_api.patch("/customers/red", {"parent": "org", "name": "Reds"}).status_code == 200

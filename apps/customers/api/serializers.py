@@ -43,6 +43,13 @@ class CustomerPatch(StrictSerializer):
     region = serializers.CharField(max_length=100, required=False, allow_blank=True)
     country = serializers.RegexField(r"\A([A-Z]{2})?\Z", required=False, allow_blank=True)
     tax_id = serializers.CharField(max_length=40, required=False, allow_blank=True)
+    # A field, not DRF's attribute of the same name.
+    parent = serializers.CharField(  # type: ignore[assignment]
+        required=False,
+        allow_null=True,
+        help_text="The organization that the customer is a team of, by either id. It pays for the team only when the"
+        " team is billed to it.",
+    )
     metadata = MetadataField(required=False)
 
 

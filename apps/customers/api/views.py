@@ -1,5 +1,7 @@
 """/customers"""
 
+from typing import Any
+
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework.generics import ListAPIView
@@ -32,7 +34,7 @@ class CustomerList(ListAPIView[Customer]):
         """Create a customer."""
         given = CustomerInput(data=request.data)
         given.is_valid(raise_exception=True)
-        customer = customers.create_customer(**given.validated_data)
+        customer = customers.create_customer(**with_parent(given.validated_data))
         return Response(CustomerOutput(customer).data, status=201)
 
 
@@ -50,5 +52,13 @@ class CustomerDetail(APIView):
         """Change what is given and leave the rest."""
         given = CustomerPatch(data=request.data)
         given.is_valid(raise_exception=True)
-        found = customers.update_customer(customer=customer_by_reference(customer), **given.validated_data)
+        fields = with_parent(given.validated_data)
+        found = customers.update_customer(customer=customer_by_reference(customer), **fields)
         return Response(CustomerOutput(found).data)
+
+
+def with_parent(fields: dict[str, Any]) -> dict[str, Any]:
+    """The parent itself for its reference. Raises `Missing` customer_not_found."""
+    if fields.get("parent") is None:
+        return fields
+    return {**fields, "parent": customer_by_reference(fields["parent"])}

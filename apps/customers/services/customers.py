@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 
 from apps.audit.services.record import record
 from apps.core import clock
-from apps.core.errors import Refused
+from apps.core.errors import Invalid, Refused
 from apps.customers.models import Customer
 from apps.customers.selectors import team_billings_ending_after
 
@@ -31,8 +31,13 @@ def create_customer(*, external_id: str, name: str, **fields: Any) -> Customer:
 
 @transaction.atomic
 def update_customer(*, customer: Customer, **fields: Any) -> Customer:
-    """Change what is given and leave the rest. Raises `Refused` billed_to_parent for another parent meanwhile."""
+    """Change what is given and leave the rest.
+
+    Raises `Invalid` own_parent, and `Refused` billed_to_parent for another parent while the present one pays.
+    """
     customer = Customer.objects.select_for_update().get(pk=customer.pk)
+    if fields.get("parent") == customer:
+        raise Invalid("own_parent", "A customer can't be a team of its own.", param="/parent")
     if "parent" in fields and fields["parent"] != customer.parent:
         refuse_while_billed(customer)
     changes = {

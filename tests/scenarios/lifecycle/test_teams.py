@@ -11,9 +11,11 @@ from apps.invoices.models import Invoice, TeamShare
 from apps.invoices.services.close_periods import close_due_periods
 from apps.invoices.services.compute import compute_invoice
 from apps.invoices.services.finalize_invoice import finalize_due_invoices
+from apps.invoices.services.void_invoice import reissue_invoice
 from apps.subscriptions.models import Subscription
 from apps.subscriptions.services.cancel import cancel
 from apps.subscriptions.services.change_subscription import change_subscription
+from apps.subscriptions.services.pause import pause
 from apps.subscriptions.services.subscribe import subscribe
 from apps.subscriptions.services.team_billing import bill_team_to_parent, stop_billing_team_to_parent
 from apps.tenants.models import Tenant
@@ -317,6 +319,53 @@ def test_without_teams_nothing_is_kept_apart(units: None) -> None:
     run(at("2026-02-01"))
     assert totals() == [("1", "1.00")]
     assert not TeamShare.objects.exists()
+
+
+def test_void_and_reissued_with_teams(units: None) -> None:
+    """The new one is of the facts as they are now: red has 5 in place of 3."""
+    family("red")
+    on("org", sell("a", metered("per_unit", unit_amount="1")))
+    join("red", "2026-01-01")
+    use("org", "2026-01-10", units=1)
+    use("red", "2026-01-10", units=3)
+    run(at("2026-02-01"))
+    use("red", "2026-01-11", units=2)
+    reissue_invoice(invoice=Invoice.objects.get(), reason="late", now=at("2026-02-03"))
+    finalize_due_invoices(at("2026-02-05"))
+    run(at("2026-03-01"))
+    void, new, february = Invoice.objects.order_by("id")
+    assert shares(void) == [[("org", "1", "1.00"), ("red", "3", "3.00")]]
+    assert shares(new) == [[("org", "1", "1.00"), ("red", "5", "5.00")]]
+    assert shares(february, kind="adjustment") == []
+
+
+def test_free_for_the_teams_in_a_trial_of_everything(units: None) -> None:
+    """Until 11 January all is free, and seen; a unit after it costs 1.00."""
+    family("red")
+    version = sell("a", metered("per_unit", unit_amount="1"))
+    subscribe(
+        customer=named("org"), plan_version=version, started_at=at("2026-01-01"), now=at("2026-01-01"),
+        trial_days=10, trial_covers="everything",
+    )  # fmt: skip
+    join("red", "2026-01-05")
+    use("red", "2026-01-06", units=2)
+    use("red", "2026-01-12", units=1)
+    run(at("2026-02-01"))
+    assert shares() == [[("red", "2", "0.00")], [("red", "1", "1.00")]]
+
+
+def test_a_team_billed_to_a_parent_that_pauses(units: None) -> None:
+    """Nothing is priced meanwhile; what red used is shown as unpriced, with its name."""
+    family("red")
+    subscription = on("org", sell("a", metered("per_unit", unit_amount="1")))
+    join("red", "2026-01-01")
+    pause(subscription=subscription, when="now", now=at("2026-01-11"))
+    use("red", "2026-01-10", units=1)
+    use("red", "2026-01-12", units=2)
+    run(at("2026-02-01"))
+    assert shares() == [[("red", "1", "1.00")]]
+    [row] = Invoice.objects.get().unpriced
+    assert (row["team"], row["quantity"]) == (named("red").public_id, "2")
 
 
 # What is refused
