@@ -49,8 +49,13 @@ class NewPlanForm(forms.ModelForm):
             "kind": "An add-on is attached to subscriptions beside their plan. It has flat fees only."
         }
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["kind"].required = False
+
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        cleaned["kind"] = cleaned.get("kind") or Plan.Kind.PLAN
         book = cleaned.get("price_book")
         if book is not None and cleaned.get("currency") not in (None, book.currency):
             self.add_error("currency", f"The price book {book} is in {book.currency}.")
