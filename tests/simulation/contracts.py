@@ -2,14 +2,18 @@
 
 from contextlib import suppress
 from datetime import UTC, datetime
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from apps.core.errors import Refused
 from apps.customers.models import Customer
+from apps.invoices.services import one_off_charges
 from apps.subscriptions.models import Subscription
 from apps.subscriptions.services import cancel, change_subscription, pause, rewrite, subscribe
 from apps.subscriptions.services.change_time_zone import change_time_zone
+from apps.subscriptions.services.set_billing_threshold import set_billing_threshold
 from tests.simulation.failures import Killed, failing_after
 from tests.simulation.life import Life, Steps
 from tests.simulation.world import DAY, HOUR, ZONES, World
@@ -60,7 +64,7 @@ class Contracts(World):
         subscription = self.row(life)
         ways = [
             self.change_terms, self.change_terms, self.drop_change, self.pause, self.resume, self.leave,
-            self.reactivate, self.move_zone,
+            self.reactivate, self.move_zone, self.set_threshold, self.charge,
         ]  # fmt: skip
         way = self.chance.choice(ways)
         if self.chance.random() < 0.06:
@@ -155,6 +159,27 @@ class Contracts(World):
     def reactivate(self, life: Life, subscription: Subscription) -> None:
         cancel.reactivate(subscription=subscription, now=self.now)
         life.ends_at, life.is_unused_paid = None, False
+
+    def set_threshold(self, life: Life, subscription: Subscription) -> None:
+        """A few days' usage, or none any more."""
+        amount = self.chance.choice([None, Decimal(1), Decimal("4.20"), Decimal(15)])
+        set_billing_threshold(subscription=subscription, amount=amount, now=self.now)
+        self.note(f"{life.customer} is billed ahead from {amount}")
+
+    def charge(self, life: Life, subscription: Subscription) -> None:
+        """Something beside the plan, or a credit, now or some weeks ahead."""
+        amount, quantity = Decimal(self.chance.randint(-2000, 9000)) / 1000, self.chance.randint(1, 3)
+        common: dict[str, Any] = {
+            "subscription": subscription, "description": "Help", "unit_amount": amount,
+            "quantity": Decimal(quantity), "reason": "Agreed", "now": self.now,
+        }  # fmt: skip
+        if self.chance.random() < 0.3:
+            one_off_charges.charge_at_once(**common)
+        else:
+            ahead = self.chance.choice([0, 0, 5, 40]) * DAY
+            one_off_charges.add_charge(charged_at=self.now + ahead, **common)
+        life.charges.append(quantity * Fraction(amount))
+        self.note(f"{life.customer} is charged {quantity} * {amount}")
 
     def move_zone(self, life: Life, subscription: Subscription) -> None:
         cursor = subscription.invoiced_until

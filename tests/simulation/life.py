@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from fractions import Fraction
 from itertools import pairwise
 from typing import Generic, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
@@ -73,6 +74,8 @@ class Life:
     ends_at: datetime | None = None
     is_unused_paid: bool = False
     is_over: bool = False
+    # What is asked for beside the plan, each once.
+    charges: list[Fraction] = field(default_factory=list)
     # In which zone the schedule is anchored that begins with a version.
     anchored_in: dict[datetime, ZoneInfo] = field(default_factory=dict)
 

@@ -53,6 +53,8 @@ def check(year: Year) -> None:
     check_usage(found, expected)
     for life in year.lives:
         check_fees(life)
+        check_charges(life)
+        check_ahead(life)
     check_numbers()
 
 
@@ -79,9 +81,11 @@ def check_cycles(life: Life) -> list[tuple[datetime, datetime]]:
 
 
 def billed_usage() -> dict[Key, Sum]:
-    """Usage and adjustments on all invoices that are not void."""
+    """Usage and adjustments on all invoices that are not void, but for what was billed ahead of its cycle."""
     found: dict[Key, Sum] = {}
-    lines = InvoiceLine.objects.filter(kind__in=["usage", "adjustment"], invoice__status__in=issued())
+    lines = InvoiceLine.objects.filter(
+        kind__in=["usage", "adjustment"], invoice__kind__in=["cycle", "late"], invoice__status__in=issued()
+    )
     for *key, count, quantity, amount in lines.values_list(
         "invoice__subscription_id",
         "price_id",
@@ -125,7 +129,8 @@ def expected_of(life: Life, part: Part, events: Iterable[Event], year: Year) -> 
 
 def rounded(exact: Fraction) -> Decimal:
     """Half away from nothing, to the cent."""
-    precise = Decimal(exact.numerator * 10**12 // exact.denominator) / 10**12
+    sign = -1 if exact < 0 else 1
+    precise = sign * Decimal(abs(exact.numerator) * 10**12 // exact.denominator) / 10**12
     return precise.quantize(CENT, ROUND_HALF_UP)
 
 
@@ -172,6 +177,24 @@ def listed(lines: QuerySet[InvoiceLine], timing: str) -> str:
         f"{one.amount}"
         for one in found.order_by("invoice__period_start", "position")
     )
+
+
+def check_charges(life: Life) -> None:
+    """Each on one invoice, rounded by itself."""
+    lines = InvoiceLine.objects.filter(
+        invoice__subscription_id=life.subscription_id, kind="charge", invoice__status__in=issued()
+    )
+    billed = sorted(lines.values_list("amount", flat=True))
+    assert billed == sorted(map(rounded, life.charges)), f"charges of {life.customer}"
+
+
+def check_ahead(life: Life) -> None:
+    """What invoices of thresholds charge their cycles take off, to the cent."""
+    mine = Invoice.objects.filter(subscription_id=life.subscription_id, status__in=issued())
+    charged = sum(mine.filter(kind="threshold").values_list("total", flat=True), Decimal(0))
+    off = InvoiceLine.objects.filter(invoice__in=mine.filter(kind="cycle"), kind="billed_ahead")
+    taken_off = sum(off.values_list("amount", flat=True), Decimal(0))
+    assert charged + taken_off == 0, f"ahead of {life.customer}: charged {charged}, taken off {taken_off}"
 
 
 def expected_fees(life: Life, timing: str) -> tuple[Fraction, int]:

@@ -7,7 +7,14 @@ from django.db.models import QuerySet
 
 from apps.core.errors import Refused
 from apps.invoices.models import BillingSettings, Invoice
-from apps.invoices.services import close_batch, close_periods, finalize_invoice, settle_invoice, void_invoice
+from apps.invoices.services import (
+    bill_thresholds,
+    close_batch,
+    close_periods,
+    finalize_invoice,
+    settle_invoice,
+    void_invoice,
+)
 from apps.invoices.services.bill_late_after_end import bill_late_after_end
 from apps.invoices.services.late_after_end import late_after_end
 from apps.invoices.services.park_subscription import release_all
@@ -43,7 +50,8 @@ class Workers(World):
             closing = partial(close_periods.close_due_periods, self.now)
             finalizing = partial(finalize_invoice.finalize_due_invoices, self.now)
             opening = partial(close_periods.open_due_subscriptions, self.now)
-            returned(together(self.tenant, [closing, closing, finalizing, finalizing, opening]))
+            ahead = partial(bill_thresholds.bill_thresholds, self.now)
+            returned(together(self.tenant, [closing, closing, finalizing, finalizing, opening, ahead, ahead]))
         if how == "twice":
             self.beat()
         self.beat()
@@ -52,6 +60,7 @@ class Workers(World):
     def beat(self) -> None:
         close_periods.open_due_subscriptions(self.now)
         close_periods.close_due_periods(self.now)
+        bill_thresholds.bill_thresholds(self.now)
         while finalize_invoice.finalize_due_invoices(self.now):
             pass
         roll.roll_days(until=self.now.replace(hour=0, minute=0, second=0, microsecond=0) - 2 * DAY)
@@ -133,8 +142,10 @@ class Workers(World):
         """The oldest first, with whatever was issued instead since."""
         done = 0
         while True:
-            # Late usage after the end is listed again when its invoice is void.
-            waiting = Invoice.objects.filter(status="void", reissued_as__isnull=True).exclude(kind="late")
+            # Late usage after the end is listed again when its invoice is void; a cycle takes what a threshold charged.
+            waiting = Invoice.objects.filter(status="void", reissued_as__isnull=True).exclude(
+                kind__in=["late", "threshold"]
+            )
             one = waiting.order_by("subscription_id", "period_end", "-kind", "id").first()
             if one is None:
                 return done
