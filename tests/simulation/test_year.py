@@ -14,7 +14,7 @@ from tests.simulation import reference
 from tests.simulation.year import Year
 
 IS_SOAK = os.environ.get("HYPOTHESIS_PROFILE") == "soak"
-CUSTOMERS = int(os.environ.get("SIMULATION_CUSTOMERS", "50" if IS_SOAK else "5"))
+CUSTOMERS = int(os.environ.get("SIMULATION_CUSTOMERS", "50" if IS_SOAK else "4"))
 MONTHS = int(os.environ.get("SIMULATION_MONTHS", "12" if IS_SOAK else "3"))
 SEED = os.environ.get("SIMULATION_SEED")
 YEARS = 1 if SEED else 8 if IS_SOAK else 3
