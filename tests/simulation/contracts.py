@@ -191,6 +191,10 @@ class Contracts(World):
         follow(life.version, starts, cursor)
         follow(life.seats, starts, cursor)
         follow(life.is_paused, starts, cursor)
+        if life.trial_ends_at is not None:
+            trial = Steps(life.trial_ends_at, None)
+            follow(trial, starts, cursor)
+            life.trial_ends_at = trial.changes[0][0]
         life.change_zone(cursor, ZoneInfo(zone))
         life.ends_at = moved.ends_at
         self.note(f"{life.customer} moves to {zone}, counted from {cursor}")

@@ -98,7 +98,9 @@ def switch(
         )
 
     former = [one for one in rewrite.pieces_from(subscription, subscription.started_at) if one.starts_at < at]
-    pieces = [change(piece) for piece in rewrite.pieces_from(subscription, at)]
+    was = rewrite.pieces_from(subscription, at)
+    pieces = [change(piece) for piece in was]
     if version is not None:
-        pieces = rewrite.reanchored(former, pieces)
+        # From the very start on nothing was before but what is replaced: its periods must not outlive it.
+        pieces = rewrite.reanchored(former or was[:1], pieces)
     return rewrite.write(subscription, at, pieces)

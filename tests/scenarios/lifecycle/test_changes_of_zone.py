@@ -61,3 +61,16 @@ def test_days_of_a_year_add_up_over_the_change(in_acme: Tenant) -> None:
     run(at("2027-01-02"))
     december = Invoice.objects.get(period_end=at("2027-01-01", there))
     assert [amount for _, _, amount in lines(december)] == ["5900.00", "21400.00", "9200.00"]
+
+
+def test_a_plan_from_the_very_start_begins_its_own_periods(in_acme: Tenant) -> None:
+    """The month that was moved to another zone does not outlive the monthly plan: four weeks at 7.00 each."""
+    weekly = sell("week", base("7"), interval_unit="week")
+    subscription = start(sell("month", base("31")), at("2026-01-01"), billing_anchor="anniversary")
+    change_time_zone(subscription=subscription, time_zone="Europe/Berlin", now=at("2026-01-10"))
+    change_subscription(
+        subscription=subscription, plan_version=weekly, when="date", at=at("2026-01-01"), now=at("2026-01-20")
+    )
+    run(at("2026-01-29"))
+    found = Invoice.objects.order_by("period_start").values_list("period_start", "total")
+    assert list(found) == [(at(f"2026-01-{day:02}"), 7) for day in (1, 8, 15, 22)]
