@@ -136,7 +136,11 @@ class Workers(World):
         beside = {str(one): one for one in Invoice.objects.filter(subscription_id=invoice.subscription_id)}
         assert refused.errors
         for one in refused.errors:
-            self.void(beside[one["message"]])
+            named = beside[one["message"]]
+            named.refresh_from_db()
+            # Voiding one of them may have asked for another one first.
+            if named.status != "void":
+                self.void(named)
 
     def reissue_all(self) -> int:
         """The oldest first, with whatever was issued instead since."""
