@@ -216,12 +216,14 @@ def move_edges(subscription: Subscription, moved: Callable[[datetime], datetime]
     if not open_:
         return
     rewrite.cut_off(subscription.add_ons.all(), cursor)
-    pieces = [
-        replace(
-            one,
-            start=max(one.start, cursor) if one.start <= cursor else moved(one.start),
-            end=None if one.end is None else moved(one.end),
-        )
-        for one in open_
-    ]
-    create(subscription, [one for one in pieces if one.end is None or one.start < one.end])
+    pieces: list[AddOn] = []
+    for one in open_:
+        start = max(one.start, cursor) if one.start <= cursor else moved(one.start)
+        before = pieces[-1] if pieces and pieces[-1].plan_id == one.plan_id else None
+        if before is not None and before.end is not None:
+            # An end at a boundary moves, and may pass what begins a few hours after it, which does not.
+            start = max(start, before.end)
+        end = None if one.end is None else moved(one.end)
+        if end is None or start < end:
+            pieces.append(replace(one, start=start, end=end))
+    create(subscription, pieces)

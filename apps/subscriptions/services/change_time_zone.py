@@ -106,6 +106,9 @@ def moved_pieces(subscription: Subscription, timeline: Timeline, old: ZoneInfo, 
     first = timeline.era_at(cursor)
     for piece in rewrite.pieces_from(subscription, cursor):
         starts_at = piece.starts_at if piece.starts_at == cursor else mover.moved(piece.starts_at)
+        if found and (passed := found[-1].ends_at) is not None:
+            # A boundary moves, and may pass what begins a few hours after it, which does not.
+            starts_at = max(starts_at, passed)
         ends_at = None if piece.ends_at is None else mover.moved(piece.ends_at)
         if ends_at is not None and ends_at <= starts_at:
             continue

@@ -439,6 +439,20 @@ def test_a_change_of_zone_takes_scheduled_edges_along(in_acme: Tenant) -> None:
     assert of_add_ons() == [("flat", "Support", "28.00")]
 
 
+def test_a_change_of_zone_moves_an_end_past_what_begins_soon_after_it(in_acme: Tenant) -> None:
+    """Detached on 1 February UTC and attached at 03:00; in New York February begins at 05:00."""
+    subscription, version = on_a_plan(), offer(support("28"))
+    attach(subscription, version, at("2026-01-10"))
+    detach(subscription, version, at("2026-01-10"), at=at("2026-02-01"))
+    attach(subscription, version, at("2026-01-10"), at=at("2026-02-01 03:00"))
+    change_time_zone(subscription=subscription, time_zone="America/New_York", now=at("2026-01-11"))
+    rows = SubscriptionAddOn.objects.order_by("starts_at").values_list("ends_at", flat=True)
+    assert rows.last() is None
+    run(at("2026-02-02"))
+    run(at("2026-03-02"))
+    assert of_add_ons() == [("flat", "Support", "28.00")]
+
+
 # What is refused
 
 

@@ -74,3 +74,19 @@ def test_a_plan_from_the_very_start_begins_its_own_periods(in_acme: Tenant) -> N
     run(at("2026-01-29"))
     found = Invoice.objects.order_by("period_start").values_list("period_start", "total")
     assert list(found) == [(at(f"2026-01-{day:02}"), 7) for day in (1, 8, 15, 22)]
+
+
+def test_what_begins_between_the_old_boundary_and_the_new_is_not_billed_twice(in_acme: Tenant) -> None:
+    """2 seats from 1 February UTC, which becomes 05:00, and 3 from 03:00: January has 749 hours at 1.00 a seat."""
+    plan = sell("pro", base("749", is_per_seat=True), proration="second")
+    subscription = start(plan, at("2026-01-01"))
+    for hour, seats in ((0, 2), (3, 3)):
+        change_subscription(
+            subscription=subscription, quantity=seats, when="date", at=at(f"2026-02-01 0{hour}:00"),
+            now=at("2026-01-10"),
+        )  # fmt: skip
+    change_time_zone(subscription=subscription, time_zone="America/New_York", now=at("2026-01-11"))
+    phases = list(subscription.phases.order_by("starts_at"))
+    assert [one.ends_at for one in phases[:-1]] == [one.starts_at for one in phases[1:]]
+    run(at("2026-02-02"))
+    assert lines() == [("flat", "Base", "749.00")]
