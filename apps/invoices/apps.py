@@ -8,11 +8,19 @@ class InvoicesConfig(AppConfig):
     def ready(self) -> None:
         from apps.core.jobs import register_due_job
         from apps.invoices import due, holds, waiting
-        from apps.invoices.services import bill_thresholds, close_periods, finalize_invoice, provision
+        from apps.invoices.services import (
+            bill_thresholds,
+            close_periods,
+            finalize_invoice,
+            one_off_charges,
+            provision,
+        )
+        from apps.subscriptions.services import cancel
         from apps.tenants.services.provision import add_provisioning_step
         from apps.usage.services.retention import register_hold
 
         add_provisioning_step(provision.provision_billing)
+        cancel.add_check(one_off_charges.refuse_waiting)
         register_due_job(
             name="open_subscriptions",
             rank=5,

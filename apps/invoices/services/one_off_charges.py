@@ -141,6 +141,16 @@ def withdraw(*, subscription: Subscription, charge: OneOffCharge, reason: str, n
     return withdraw_charge(charge=charge, reason=reason, now=now).subscription
 
 
+def refuse_waiting(subscription: Subscription) -> None:
+    """For a subscription that ends before it began, and so gets no invoice at all. Raises `Refused` charges_waiting."""
+    waiting = subscription.one_off_charges.filter(is_billed_at_once=False, withdrawn_at__isnull=True).first()
+    if waiting is not None:
+        raise Refused(
+            "charges_waiting",
+            f"It never began, so it gets no invoice that “{waiting}” could be on; withdraw the charge first.",
+        )
+
+
 def refuse_time(subscription: Subscription, at: datetime) -> None:
     once = "bill it at once, with an invoice of its own."
     if subscription.status != Subscription.Status.ACTIVE:

@@ -1,5 +1,6 @@
 """Cancel a subscription, and take that back before it happens."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -16,6 +17,14 @@ from apps.subscriptions.services.when import instant_of, refuse_ended
 
 MICROSECOND = timedelta(microseconds=1)
 
+# Refuses an end without any invoice where something still waits for one; what does lives above, and puts it in here.
+Check = Callable[[Subscription], None]
+_checks: list[Check] = []
+
+
+def add_check(check: Check) -> None:
+    _checks.append(check)
+
 
 @transaction.atomic
 def cancel(
@@ -31,8 +40,8 @@ def cancel(
 
     `unused` says what becomes of fees that were paid for time after the end: credit, refund or nothing. Where shares
     are counted in days, the day of the cancellation is still used. Cancelling again replaces what was said before.
-    Raises `Invalid` invalid_unused; `Refused` subscription_ended, what `instant_of` raises, and for a later end than
-    before what `rewrite.refresh` raises.
+    Raises `Invalid` invalid_unused; `Refused` subscription_ended, what `instant_of` raises, for a later end than
+    before what `rewrite.refresh` raises, and charges_waiting for one that never began and has charges.
     """
     if unused not in Subscription.Unused.values:
         raise Invalid(
@@ -57,6 +66,8 @@ def cancel(
         changes={"ends_at": ends_at.isoformat(), "unused": unused},
     )
     if ends_at == subscription.invoiced_until:
+        for check in _checks:
+            check(subscription)
         end_subscription(subscription)
     else:
         rewrite.refresh(subscription, before=former)

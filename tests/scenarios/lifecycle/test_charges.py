@@ -132,6 +132,19 @@ def test_cancelled_where_it_is_billed_it_is_owed_too(in_acme: Tenant) -> None:
     assert charged() == [("02-01", "250.00")]
 
 
+@pytest.mark.parametrize("begins", ["2026-01-01", "2026-02-01"])
+def test_before_it_began_it_is_not_cancelled_with_a_charge(in_acme: Tenant, begins: str) -> None:
+    """It gets no invoice, so the charge would be on none and wait for ever."""
+    subscription = start(sell("pro", base("10")), at(begins), now=at("2026-01-01"))
+    made = add(subscription, at("2026-01-01"), charged_at=at(begins))
+    cancelled = {"subscription": subscription, "when": "now", "unused": "credit", "now": at("2026-01-01")}
+    with nothing_changes_in("acme"), pytest.raises(Refused) as refused:
+        cancel(**cancelled)
+    assert refused.value.code == "charges_waiting"
+    withdraw_charge(charge=made, reason="They never came.", now=at("2026-01-01"))
+    assert cancel(**cancelled).status == Subscription.Status.ENDED
+
+
 def test_an_opening_has_none(in_acme: Tenant) -> None:
     subscription = start(sell("pro", base("10", "advance")), at("2026-01-01"))
     add(subscription, at("2026-01-01"))
