@@ -36,7 +36,7 @@ def reissue_invoice(*, invoice: Invoice, reason: str, now: datetime) -> Invoice:
     """A new draft for the same period, of the same kind; an invoice that is not void yet is voided first.
 
     Raises what voiding raises, and `Refused` threshold_not_reissued, reissued_already, period_billed,
-    fees_billed_since. The draft waits for
+    charge_withdrawn, fees_billed_since. The draft waits for
     its grace period like any other; it comes before younger drafts of the subscription, which are computed again
     when they are finalized.
     """
@@ -47,6 +47,7 @@ def reissue_invoice(*, invoice: Invoice, reason: str, now: datetime) -> Invoice:
     if void.status != Invoice.Status.VOID:
         void = void_invoice(invoice=void, reason=why, now=now)
     refuse_second(void)
+    refuse_withdrawn(void)
     draft = Invoice.objects.create(
         kind=void.kind,
         customer=held.subscription.customer,
@@ -94,6 +95,12 @@ def refuse_second(void: Invoice) -> None:
     ).exclude(status=Invoice.Status.VOID)
     if same.exists():
         raise Refused("period_billed", "Another invoice bills this period.")
+
+
+def refuse_withdrawn(void: Invoice) -> None:
+    """An invoice of a charge alone would have no line."""
+    if void.kind == Invoice.Kind.ONE_OFF and void.lines.filter(one_off__withdrawn_at__isnull=False).exists():
+        raise Refused("charge_withdrawn", "The charge it was for is withdrawn; there is nothing to bill.")
 
 
 def refuse(code: str, invoices: list[Invoice], text: str) -> None:

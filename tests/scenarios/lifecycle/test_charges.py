@@ -281,6 +281,17 @@ def test_void_withdrawn_and_reissued_it_is_on_none(in_acme: Tenant) -> None:
     assert charged() == []
 
 
+def test_void_and_withdrawn_an_invoice_of_its_own_is_not_reissued(in_acme: Tenant) -> None:
+    """It would have a number, and no line."""
+    made = at_once(on_a_plan(), at("2026-01-20"))
+    run(at("2026-01-21"))
+    invoice = void_invoice(invoice=Invoice.objects.get(), reason="Wrong.", now=at("2026-01-24"))
+    withdraw_charge(charge=made, reason="Never delivered.", now=at("2026-01-24"))
+    with nothing_changes_in("acme"), pytest.raises(Refused) as refused:
+        reissue_invoice(invoice=invoice, reason="Anew.", now=at("2026-01-24"))
+    assert refused.value.code == "charge_withdrawn"
+
+
 # What is refused
 
 
