@@ -53,11 +53,13 @@ def test_the_first_event_in_five_commands(web: WebServer, tmp_path: Path) -> Non
 
 def test_billing_by_api(web: WebServer, tmp_path: Path) -> None:
     told = answers(run(examples((ROOT / "docs/billing-api.md").read_text()), web, tmp_path))
+    (previewed,) = (one for one in told if "difference" in one)
+    assert previewed["difference"] == "20.00"
     runs, draft, lines, invoice, parked, waiting, late = told[-7:]
     assert runs["data"][0]["amounts"] == [  # type: ignore[index]
-        {"currency": "USD", "amount": "49.00", "invoice_count": 1}
+        {"currency": "USD", "amount": "319.00", "invoice_count": 1}
     ]
-    assert [one["amount"] for one in lines["data"]] == ["49.00"]  # type: ignore[attr-defined]
+    assert [one["amount"] for one in lines["data"]] == ["49.00", "20.00", "250.00"]  # type: ignore[attr-defined]
     assert draft["memo"] == invoice["memo"] == "Thank you for touring with us."
     assert (invoice["number"], invoice["due_on"], invoice["purchase_order_number"]) == (
         "TOUR-2026-000001", "2026-03-03", "PO-7",
