@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from django.db import connection
-from django.db.models import Count, Min, Q, Sum
+from django.db.models import Count, Min, Sum
 
 from apps.analytics.accrual import Accrual
 from apps.analytics.sql import EVENTS_AT_MOST, FIRST_STEPS
@@ -161,4 +161,6 @@ def first_steps() -> FirstSteps:
 
 
 def overdue_count(today: datetime) -> int:
-    return Invoice.objects.filter(Q(status=Invoice.Status.OPEN, due_on__lt=today.date())).count()
+    """Of those on which something is owed: what was billed ahead may leave nothing, and credits wait for nobody."""
+    late = Invoice.objects.filter(status=Invoice.Status.OPEN, due_on__lt=today.date(), total__gt=0)
+    return late.count()

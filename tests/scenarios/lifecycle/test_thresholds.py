@@ -7,6 +7,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.db.models import Sum
 
+from apps.analytics.selectors import overdue_count
 from apps.audit.models import AuditEntry
 from apps.catalog.services.plans import NewPrice
 from apps.core.errors import Refused
@@ -443,3 +444,14 @@ def test_teams_have_of_what_is_taken_off_what_they_had_of_it(in_acme: Tenant) ->
         "red": (40, Decimal("35.39")),
         "blue": (70, Decimal("61.92")),
     }
+
+
+def test_what_is_left_at_nothing_is_not_overdue(meter: None) -> None:
+    """All of the month was billed ahead. Its invoice is a document of 0.00, and nobody is asked to pay that."""
+    on(tiered())
+    use_at("2026-01-05 10:00", 60)
+    tick("2026-01-06 00:00")
+    run(FEBRUARY)
+    assert [(one[0], one[3]) for one in made()] == [("threshold", "60.00"), ("cycle", "0.00")]
+    assert {one.status for one in Invoice.objects.all()} == {"open"}
+    assert overdue_count(at("2026-06-01")) == 1
