@@ -100,9 +100,13 @@ def stop_billing_team_to_parent(
 
 def held(team: Customer) -> Customer:
     """The rows of team and parent, and the parent's subscriptions: no period is closed meanwhile."""
-    parent_id = Customer.objects.values_list("parent_id", flat=True).get(pk=team.pk)
-    lock_family([team.pk] if parent_id is None else [team.pk, parent_id])
-    found = Customer.objects.select_related("parent").get(pk=team.pk)
+    found: Customer | None = None
+    parent_id: int | None = Customer.objects.values_list("parent_id", flat=True).get(pk=team.pk)
+    # It may get another parent while this waits, whose row has to be held as well. Held, the team keeps its parent.
+    while found is None or found.parent_id != parent_id:
+        parent_id = parent_id if found is None else found.parent_id
+        lock_family([team.pk] if parent_id is None else [team.pk, parent_id])
+        found = Customer.objects.select_related("parent").get(pk=team.pk)
     payers = TeamBilling.objects.filter(team=team).values("payer_id")
     concerned = Subscription.objects.filter(
         models.Q(customer_id=found.parent_id) | models.Q(customer_id__in=payers)

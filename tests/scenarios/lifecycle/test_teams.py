@@ -13,8 +13,10 @@ from apps.invoices.services.compute import compute_invoice
 from apps.invoices.services.finalize_invoice import finalize_due_invoices
 from apps.invoices.services.void_invoice import reissue_invoice
 from apps.subscriptions.models import Subscription
+from apps.subscriptions.services import team_billing
 from apps.subscriptions.services.cancel import cancel
 from apps.subscriptions.services.change_subscription import change_subscription
+from apps.subscriptions.services.family import lock_family
 from apps.subscriptions.services.pause import pause
 from apps.subscriptions.services.subscribe import subscribe
 from apps.subscriptions.services.team_billing import bill_team_to_parent, stop_billing_team_to_parent
@@ -467,3 +469,22 @@ def test_what_has_not_begun_never_was(units: None) -> None:
     with pytest.raises(Refused) as caught:
         leave("red", "2026-02-11", now=at("2026-01-21") + timedelta(hours=1))
     assert caught.value.code == "ends_before"
+
+
+def test_a_team_that_gets_another_parent_meanwhile(units: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for its rows finds another parent than it has asked for: that one's row is held as well, or the
+    new parent could subscribe at the same moment to what the team pays itself.
+    """
+    family("red")
+    other = make_customer("other")
+    held: list[set[int]] = []
+
+    def lock(customer_ids: list[int]) -> None:
+        if not held:
+            update_customer(customer=named("red"), parent=other)
+        held.append(set(customer_ids))
+        lock_family(customer_ids)
+
+    monkeypatch.setattr(team_billing, "lock_family", lock)
+    assert join("red", "2026-01-01").payer == other
+    assert held[-1] == {named("red").pk, other.pk}
