@@ -1,5 +1,6 @@
 """Add-ons and one-off charges in the back office: asked, previewed with the sum, confirmed once, and shown."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -109,6 +110,16 @@ def test_a_charge_is_made_once_for_a_look(olga: Staff, business: Business) -> No
     text = told(olga, business)
     assert "Workshop" in text
     assert "To come" in text
+
+
+def test_a_charge_of_a_later_period_is_confirmed_with_its_sum(olga: Staff, business: Business) -> None:
+    """The invoices that follow are the same, so they don't tell it."""
+    olga.get("/admin/")
+    later = clock.now() + timedelta(days=200)
+    given = WORKSHOP | {"charged_at": f"{later:%Y-%m-%dT%H:%M}"}
+    seen = olga.post(page(CHARGE, "charge", business.subscription.pk), given)
+    assert seen.context["preview"]["is_same"]
+    assert "$250.00" in seen.content.decode()
 
 
 def test_a_charge_is_withdrawn(olga: Staff, business: Business) -> None:

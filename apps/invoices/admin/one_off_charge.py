@@ -18,6 +18,7 @@ from apps.core.admin.base import FactAdmin
 from apps.core.admin.display import NOTHING, badge, code, instant_text, quantity_text, rate_text
 from apps.core.admin.registry import Panel, register_panel
 from apps.core.admin_sites import tenant_site
+from apps.core.money import money_display
 from apps.invoices.admin.invoice_actions import MAY_FINALIZE
 from apps.invoices.charges_shown import (
     DRAFTED,
@@ -30,6 +31,7 @@ from apps.invoices.charges_shown import (
 )
 from apps.invoices.models import OneOffCharge
 from apps.invoices.services import one_off_charges
+from apps.invoices.services.one_off_lines import rated
 from apps.subscriptions.admin.change_forms import ChangeForm, LocalInstantField
 from apps.subscriptions.admin.changing import Change, ask_with_preview
 from apps.subscriptions.models import Subscription
@@ -83,6 +85,12 @@ class ChargeForm(ChangeForm):
         given = super().arguments()
         given["at_once"] = given.pop("billed") == "at_once"
         return given
+
+    def follows(self) -> list[tuple[str, str]]:
+        """The sum: the invoices that follow don't tell it where it is charged in a later period."""
+        given, currency = self.cleaned_data, self.subscription.plan_version.currency
+        amount = rated(given["quantity"], given["unit_amount"], currency).amount
+        return [("Amount in all", money_display(amount, currency))]
 
 
 CHARGE = Change(

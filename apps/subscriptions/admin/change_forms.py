@@ -57,6 +57,10 @@ class ChangeForm(forms.Form):
     def arguments(self) -> dict[str, Any]:
         return {name: value for name, value in self.cleaned_data.items() if value not in (None, "")}
 
+    def follows(self) -> list[tuple[str, str]]:
+        """What follows from what was typed, told beside it before it is confirmed."""
+        return []
+
 
 class WhenForm(ChangeForm):
     when = forms.ChoiceField(choices=When.choices, widget=UnfoldAdminRadioSelectWidget, label="When")

@@ -115,7 +115,7 @@ def tell_refused(form: forms.Form, param: str, message: str) -> None:
 
 
 def chosen_in(form: ChangeForm, subscription: Subscription) -> list[tuple[str, str]]:
-    """What was typed, in words."""
+    """What was typed, in words, and what follows from it."""
     words = []
     for bound in form:
         value = form.cleaned_data.get(bound.name)
@@ -130,7 +130,7 @@ def chosen_in(form: ChangeForm, subscription: Subscription) -> list[tuple[str, s
         else:
             text = str(value)
         words.append((str(bound.label), text))
-    return words
+    return [*words, *form.follows()]
 
 
 # The seal
