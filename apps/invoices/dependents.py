@@ -10,10 +10,13 @@ NOT_ISSUED = (Invoice.Status.DRAFT, Invoice.Status.VOID)
 
 
 def issued_beside(invoice: Invoice) -> QuerySet[Invoice]:
-    """The other issued invoices of its subscription, the newest period first. One-off charges rest on none."""
+    """The other issued invoices of its subscription, the last issued first: none rests on one that came after it.
+
+    One-off charges rest on none.
+    """
     others = Invoice.objects.filter(subscription_id=invoice.subscription_id).exclude(pk=invoice.pk)
     others = others.exclude(kind=Invoice.Kind.ONE_OFF)
-    return others.exclude(status__in=NOT_ISSUED).order_by("-period_end", "-finalized_at", "-id")
+    return others.exclude(status__in=NOT_ISSUED).order_by("-finalized_at", "-id")
 
 
 def resting_on(invoice: Invoice) -> list[Invoice]:
