@@ -14,16 +14,19 @@ from apps.rating.exact import EXACT, ZERO
 from apps.rating.money import minor_units, round_amount
 from apps.rating.pipeline import rate
 from apps.rating.prices.base import Price
-from apps.rating.values import Quantity, TotalAmount, number_problems
+from apps.rating.values import SignedQuantity, SignedTotal, number_problems
 from apps.rating.words import Words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlreadyBilled:
-    """Bills so far of one price and period: the metered quantity, the rounded amounts less credits."""
+    """Bills so far of one price and period: the metered quantity, the rounded amounts less credits.
 
-    quantity: Quantity
-    amount: TotalAmount
+    Less than nothing when a bill that gave back stands and the one that had charged it is void by now.
+    """
+
+    quantity: SignedQuantity
+    amount: SignedTotal
 
     def __post_init__(self) -> None:
         if problems := list(number_problems(self)):
@@ -62,6 +65,8 @@ def _billed_steps(cumulative: Charge, already_billed: AlreadyBilled, words: Word
     quantity = words.units(already_billed.quantity)
     if cumulative.amount >= billed:
         text = f"{quantity} already billed for {words.money(billed)}"
+        if billed < 0:
+            text = f"Given back too much before: {words.money(-billed)}"
         return [Step(StepKind.ALREADY_BILLED, text, quantity=already_billed.quantity, amount=-billed)]
     due = cumulative.unrounded_amount
     text = f"{words.money(due)} of the {words.money(billed)} already billed for {quantity}"

@@ -55,6 +55,12 @@ PositiveAmount = Annotated[Decimal, Rule(above=0)]
 Quantity = Annotated[Decimal, Rule(least=0)]
 """A quantity in billed units, that is after conversion."""
 
+SignedQuantity = Annotated[Decimal, Rule()]
+"""A difference of quantities."""
+
+SignedTotal = Annotated[Decimal, Rule(digits=100)]
+"""A difference of results of rating."""
+
 PositiveQuantity = Annotated[Decimal, Rule(above=0)]
 
 Rate = Annotated[Decimal, Rule(least=0, most=1, hint="; a rate is a fraction: 0.029 is 2.9 %")]

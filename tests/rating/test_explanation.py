@@ -210,6 +210,18 @@ def test_a_reversal_is_a_credit_row() -> None:
     assert charge.steps[-1].quantity == 40
 
 
+def test_what_was_given_back_of_a_void_bill_is_charged_again() -> None:
+    """Nothing was billed, then 0.40, which came back on a third bill; then the second was made void."""
+    price = parse_price({"model": "per_unit", "unit_amount": "0.01"})
+    stands = AlreadyBilled(quantity=D(-40), amount=D("-0.40"))
+    charge = rate_delta(price, Usage(D(60)), stands, currency="USD", unit="calls")
+
+    assert (charge.quantity, charge.amount, charge.is_credit) == (100, D("1.00"), False)
+    assert [(step.kind, step.description, step.quantity, step.amount) for step in charge.steps[1:]] == [
+        ("already_billed", "Given back too much before: 0.40 USD", -40, D("0.40")),
+    ]
+
+
 def test_a_charge_as_the_api_shows_it() -> None:
     price = parse_price(
         {

@@ -268,9 +268,11 @@ def test_what_was_billed_is_not_billed_again(found: tuple[Price, Usage], currenc
 
 
 @law
-@given(priced_usage(), fees)
-def test_rows_of_a_delta_sum_to_its_unrounded_amount(found: tuple[Price, Usage], amount: Decimal) -> None:
-    billed = AlreadyBilled(quantity=Decimal(1), amount=amount)
+@given(priced_usage(), fees, st.sampled_from([1, -1]))
+def test_rows_of_a_delta_sum_to_its_unrounded_amount(
+    found: tuple[Price, Usage], amount: Decimal, sign: int
+) -> None:
+    billed = AlreadyBilled(quantity=Decimal(sign), amount=sign * amount)
     charge = rate_delta(*found, billed, currency="USD")
 
     amounts = [Fraction(step.amount) for step in charge.steps if step.amount is not None]

@@ -170,7 +170,7 @@ def test_usage_of_events_is_never_prorated() -> None:
     ("data", "code", "pointer"),
     [
         ({"quantity": "1"}, "missing_field", "/amount"),
-        ({"quantity": "1", "amount": "-1"}, "negative", "/amount"),
+        ({"quantity": "1", "amount": "NaN"}, "invalid_number", "/amount"),
         ({"quantity": "x", "amount": "1"}, "invalid_number", "/quantity"),
         ("x", "invalid_type", ""),
     ],

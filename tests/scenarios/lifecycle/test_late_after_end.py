@@ -139,6 +139,24 @@ def test_void_it_waits_again_and_the_last_invoice_rests_under_it(ending: Subscri
     assert late_after_end(now=NOW) == []
 
 
+def test_void_while_what_gave_it_back_stands_it_leaves_less_than_nothing_billed(
+    ending: Subscription,
+) -> None:
+    """1 call for 2.00; then 3 more, +6.00; then none was made, -8.00. With the +6.00 void -6.00 are billed for 0."""
+    subscription = late(ending, 3)
+    more = finalize_invoice(invoice=bill_late_after_end(subscription=subscription, **BECAUSE), now=NOW)
+    for event_id in ("late-0", "late-1", "late-2", "known"):
+        void_event(event_id=event_id, **BECAUSE)
+    back = bill_late_after_end(subscription=subscription, reason="Never made", now=NOW + DAY)
+    assert finalize_invoice(invoice=back, now=NOW + DAY).total == -8
+    void_invoice(invoice=more, **BECAUSE)
+    [found] = late_after_end(now=NOW + DAY)
+    assert found.amount == 6
+    third = bill_late_after_end(subscription=subscription, reason="Given back twice", now=NOW + 2 * DAY)
+    assert finalize_invoice(invoice=third, now=NOW + 2 * DAY).total == 6
+    assert late_after_end(now=NOW + 2 * DAY) == []
+
+
 def test_reissued_it_says_what_is_late_by_then(ending: Subscription) -> None:
     issued = finalize_invoice(invoice=bill_late_after_end(subscription=late(ending, 3), **BECAUSE), now=NOW)
     called("later", "2026-01-07T00:00:00Z")
