@@ -43,7 +43,7 @@ def adjustments(shared: list[Shared], billed: list[BilledUsage], currency: str) 
     lines = []
     for one in billed:
         now_taken, segment = taken[one.price_id, Period(one.period_start, one.period_end)]
-        if now_taken.numbers != numbers_of(one):
+        if now_taken.is_in_doubt or now_taken.numbers != numbers_of(one):
             line = usage_lines.adjustment_line(now_taken, one, currency)
             if segment.treatment == Treatment.TRIAL_ALL:
                 line = usage_lines.free_of_charge(line)

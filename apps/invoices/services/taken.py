@@ -21,6 +21,7 @@ from apps.usage.selectors import (
     Span,
     by_label,
     first_quantities_of,
+    have_voided,
     quantities_by_unit_amount_of,
     totals_of,
 )
@@ -53,6 +54,8 @@ class Taken:
     events: tuple[Event, ...] = ()
     # The same of each customer alone, the payer first, where teams are billed with it.
     teams: "dict[int, Taken]" = field(default_factory=dict)
+    # As much as was billed, of as many events, but some of them were corrected: it may cost something else.
+    is_in_doubt: bool = False
 
     def part(self, span: Span) -> Part:
         assert self.price.meter_id is not None
@@ -67,6 +70,11 @@ class Taken:
     @property
     def is_dynamic(self) -> bool:
         return self.price.model == Price.Model.DYNAMIC
+
+    @property
+    def reads_events(self) -> bool:
+        definition = self.definition
+        return self.is_dynamic or (isinstance(definition, Percentage) and free_limits(definition) is not None)
 
     @property
     def definition(self) -> Definition:
@@ -189,8 +197,24 @@ def with_events(pieces: Sequence[Piece]) -> Iterator[tuple[Shared, Taken]]:
     """What is used and not billed as it is."""
     for sharing, one in pieces:
         for taken in one.taken:
-            if taken.event_count and not sharing.is_unchanged(taken):
+            if taken.event_count and (taken.is_in_doubt or not sharing.is_unchanged(taken)):
                 yield one, taken
+
+
+def note_doubts(pieces: Sequence[Piece]) -> None:
+    """Of prices that ask for events: an event that was replaced by one with another price changes no total. One query
+    where such were billed before; only what was corrected is read again.
+    """
+    asked = [
+        (one, taken)
+        for sharing, one in pieces
+        for taken in one.taken
+        if taken.event_count and taken.reads_events and sharing.is_unchanged(taken)
+    ]
+    for (_, taken), found in zip(
+        asked, have_voided([taken.part(one.span) for one, taken in asked]), strict=True
+    ):
+        taken.is_in_doubt = found
 
 
 def read_unit_prices(pieces: Sequence[Piece]) -> None:

@@ -17,6 +17,7 @@ from apps.invoices.services.taken import (
     Sharing,
     Taken,
     add_levels,
+    note_doubts,
     put_together,
     read_free_events,
     read_unit_prices,
@@ -64,6 +65,7 @@ def share_out(
     pieces = [(sharing, one) for sharing, parts in zip(sharings, found, strict=True) for one in parts]
     put_together(pieces, as_of)
     add_levels(pieces)
+    note_doubts(pieces)
     read_unit_prices(pieces)
     read_free_events(pieces)
     note_unpriced(pieces, metered, {pk: code for pk, code, _ in meters}, families)

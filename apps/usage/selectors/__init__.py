@@ -7,6 +7,7 @@ from apps.usage.selectors.parts import (
     Part,
     first_quantities,
     first_quantities_of,
+    have_voided,
     quantities_by_unit_amount,
     quantities_by_unit_amount_of,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "find_events",
     "first_quantities",
     "first_quantities_of",
+    "have_voided",
     "key_of",
     "latest_events",
     "pieces_of",

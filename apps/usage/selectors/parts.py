@@ -50,6 +50,14 @@ SELECT free.label, trim_scale(free.quantity) FROM (
  ORDER BY free.label, free.number
 """
 
+WITH_VOIDED = """
+SELECT DISTINCT wanted.label
+  FROM unnest(%(labels)s::int[], %(customers)s::bigint[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
+       AS wanted(label, customer_id, starts_at, ends_at)
+ WHERE EXISTS (SELECT FROM usage_voidedevent AS voided WHERE voided.customer_id = wanted.customer_id
+                  AND voided."timestamp" >= wanted.starts_at AND voided."timestamp" < wanted.ends_at)
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -127,3 +135,9 @@ def fetched(statement: str, parts: Sequence[Part], parameters: dict[str, Any]) -
     with connection.cursor() as cursor:
         cursor.execute(statement, columns)
         return list(cursor.fetchall())
+
+
+def have_voided(parts: Sequence[Part]) -> list[bool]:
+    """Whether events of the customers and the time of each were voided, amended or replaced; no events are read."""
+    found = {label for (label,) in fetched(WITH_VOIDED, parts, {})}
+    return [label in found for label in range(len(parts))]
