@@ -10,9 +10,11 @@ from apps.catalog.models import PlanVersion, PriceBook
 from apps.catalog.services import plans, versions
 from apps.catalog.services.plans import NewPrice
 from apps.core.errors import Refused
+from apps.invoices.models import Invoice
 from apps.invoices.services.close_periods import close_due_periods
 from apps.subscriptions.models import NegotiatedVersion, Subscription
 from apps.subscriptions.selectors import version_for
+from apps.subscriptions.services.change_subscription import change_subscription
 from apps.subscriptions.services.move import move_to_version
 from apps.subscriptions.services.negotiate import negotiate_version
 from apps.subscriptions.services.subscribe import subscribe
@@ -105,6 +107,27 @@ def test_a_period_that_is_over_and_not_billed_yet_stays_as_it_was(old: Subscript
     march = datetime(2026, 3, 1, tzinfo=UTC)
     versions.publish_version(version=draft, now=datetime(2026, 2, 10, tzinfo=UTC), existing="at_renewal")
     assert phases(old) == [(1, JANUARY, march), (2, march, None)]
+
+
+@pytest.mark.parametrize(("existing", "moved"), [("at_renewal", 0), ("now", 1)])
+def test_who_is_about_to_leave_the_plan_leaves_it_all_the_same(
+    old: Subscription, existing: str, moved: int
+) -> None:
+    """Pro costs 20 and then 40, lite 5. Chosen on the 10th for February, lite is what February is billed for."""
+    lite = make_plan("lite", [flat("5")])
+    change_subscription(
+        subscription=old, plan_version=lite, when="period_end", now=datetime(2026, 1, 10, tzinfo=UTC)
+    )
+    next_version(old.plan_version, existing)
+    pro = [("pro", 1)] if existing == "at_renewal" else [("pro", 1), ("pro", 2)]
+    found = [(one.plan_version.plan.code, one.plan_version.number) for one in old.phases.all()]
+    assert found == [*pro, ("lite", 1)]
+    assert old.phases.get(plan_version=lite).starts_at == FEBRUARY
+    published = AuditEntry.objects.filter(action="plan_version.published").order_by("id").last()
+    assert published.changes["subscriptions_moved"] == moved
+    for _ in range(2):
+        close_due_periods(datetime(2026, 3, 1, tzinfo=UTC))
+    assert Invoice.objects.get(period_start=FEBRUARY).total == 5
 
 
 def test_other_offers_are_left_alone(old: Subscription) -> None:

@@ -18,23 +18,26 @@ from apps.subscriptions.timeline import Timeline
 
 
 def move_subscribers(version: PlanVersion, existing: str, now: datetime) -> int:
-    """Move those who are on what a version replaces; returns how many. Raises `Refused` meter_billed_elsewhere."""
+    """Move those who are on what a version replaces; returns how many. Raises `Refused` meter_billed_elsewhere.
+
+    Who will have left the plan by then is not moved.
+    """
     # Locked without a join, and then looked at anew: closing may just have changed the version of some.
     candidates = list(replaced_by(version).values_list("pk", flat=True))
     # Customers before their subscriptions, as subscribing does: which meters are billed is settled one by one.
     concerned_ids = Subscription.objects.filter(pk__in=candidates).values_list("customer_id", flat=True)
     lock_family(set(concerned_ids))
     locked = Subscription.objects.filter(pk__in=candidates).select_for_update().order_by("pk")
-    concerned = list(replaced_by(version).filter(pk__in=[one.pk for one in locked]).order_by("pk"))
-    for subscription in concerned:
+    moved = 0
+    for subscription in replaced_by(version).filter(pk__in=[one.pk for one in locked]).order_by("pk"):
         if existing == Existing.NOW:
             starts_at = counted_from(subscription, subscription.timeline(), now, version.proration)
         else:
             starts_at = next_renewal(subscription, now)
-        move_to_version(
+        moved += move_to_version(
             subscription=subscription, version=version, starts_at=max(starts_at, subscription.started_at)
         )
-    return len(concerned)
+    return moved
 
 
 def replaced_by(version: PlanVersion) -> QuerySet[Subscription]:
@@ -66,24 +69,34 @@ def next_renewal(subscription: Subscription, now: datetime) -> datetime:
 
 
 @transaction.atomic
-def move_to_version(*, subscription: Subscription, version: PlanVersion, starts_at: datetime) -> None:
-    """From `starts_at` on the version counts; changes of the plan that were to begin later give way.
+def move_to_version(*, subscription: Subscription, version: PlanVersion, starts_at: datetime) -> bool:
+    """From `starts_at` on the version counts in place of other versions of its plan. Says whether that changes anything.
 
+    A change to another plan that was to begin later stays: whoever chose it did not choose the new version instead.
     Never before the billing cursor: what is billed is billed. The row is locked, as closing does. Raises
     `Refused` meter_billed_elsewhere when another subscription bills a meter of the version.
     """
     subscription = rewrite.locked(subscription)
     starts_at = max(starts_at, subscription.invoiced_until)
-    switch(subscription, at=starts_at, version=version, quantity=None)
+    pieces = rewrite.pieces_from(subscription, starts_at)
+    if not any(one.plan_version.plan_id == version.plan_id for one in pieces):
+        return False
+    switch(subscription, at=starts_at, version=version, quantity=None, keeps_other_plans=True)
     record(
         action="subscription.version_changed",
         target=subscription,
         changes={"plan_version": str(version), "starts_at": starts_at.isoformat()},
     )
+    return True
 
 
 def switch(
-    subscription: Subscription, *, at: datetime, version: PlanVersion | None, quantity: int | None
+    subscription: Subscription,
+    *,
+    at: datetime,
+    version: PlanVersion | None,
+    quantity: int | None,
+    keeps_other_plans: bool = False,
 ) -> Timeline:
     """Another version or number of seats from `at` on. Trials, pauses and their ends stay as they are.
 
@@ -91,9 +104,10 @@ def switch(
     """
 
     def change(piece: Piece) -> Piece:
+        stays = version is None or (keeps_other_plans and piece.plan_version.plan_id != version.plan_id)
         return replace(
             piece,
-            plan_version=piece.plan_version if version is None else version,
+            plan_version=piece.plan_version if stays or version is None else version,
             quantity=piece.quantity if quantity is None else quantity,
         )
 
