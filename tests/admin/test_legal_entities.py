@@ -9,7 +9,7 @@ from tests.harness.evidence import nothing_changes_in
 
 FORM = {
     "name": "Acme GmbH", "address": "", "country": "DE", "tax_ids": "", "number_prefix": "ACDE",
-    "payment_due_days": "7", "memo": "",
+    "payment_due_days": "7", "time_zone": "Europe/Berlin", "memo": "",
 }  # fmt: skip
 
 

@@ -87,6 +87,7 @@ def test_is_created_once_for_a_key(in_acme: Tenant, acme_api: Api) -> None:
         ({"number_prefix": "A" * 13}, "/number_prefix"),
         ({"country": "Germany"}, "/country"),
         ({"payment_due_days": 366}, "/payment_due_days"),
+        ({"time_zone": "Berlin"}, "/time_zone"),
         ({"payment_due_days": -1}, "/payment_due_days"),
         ({"memo": "x" * 1001}, "/memo"),
         ({"name": ""}, "/name"),

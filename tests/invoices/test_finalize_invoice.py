@@ -7,7 +7,7 @@ import pytest
 from apps.audit.models import AuditEntry
 from apps.core.errors import Refused
 from apps.customers.models import Customer
-from apps.invoices.models import Invoice, InvoiceSeries, LegalEntity
+from apps.invoices.models import BillingSettings, Invoice, InvoiceSeries, LegalEntity
 from apps.invoices.services.close_periods import close_due_periods
 from apps.invoices.services.finalize_invoice import finalize_due_invoices, finalize_invoice
 from apps.tenants.models import Tenant
@@ -123,6 +123,21 @@ def test_each_year_counts_from_one(in_acme: Tenant) -> None:
     assert list(numbers) == [
         "ACME-2026-000001", "ACME-2026-000002", "ACME-2026-000003", "ACME-2026-000004",
     ]  # fmt: skip
+
+
+def test_the_year_of_a_number_is_that_of_the_entity_s_calendar(in_acme: Tenant) -> None:
+    """In Berlin 2027 began an hour before midnight UTC: that is the year in whose books the invoice stands."""
+    LegalEntity.objects.update(time_zone="Europe/Berlin")
+    BillingSettings.objects.update(draft_grace_hours=0)
+    customer = make_customer(time_zone="Europe/Berlin")
+    make_subscription(
+        customer, make_plan("base", [flat("1")]), started_at=datetime(2026, 11, 30, 23, tzinfo=UTC)
+    )
+    new_year = datetime(2026, 12, 31, 23, tzinfo=UTC)
+    close_due_periods(new_year)
+    finalize_due_invoices(new_year)
+    invoice = Invoice.objects.get()
+    assert (invoice.number, invoice.due_on) == ("ACME-2027-000001", date(2027, 1, 15))
 
 
 def test_tenants_count_apart(draft: Invoice, globex: Tenant) -> None:

@@ -12,6 +12,7 @@ from django.urls import URLPattern, path, reverse
 from unfold.decorators import action, display
 from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelect2Widget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
@@ -22,6 +23,7 @@ from apps.core.admin.confirmation import Question, ask
 from apps.core.admin.display import NOTHING, badge
 from apps.core.admin.registry import Panel, register_panel
 from apps.core.admin_sites import tenant_site
+from apps.core.validators import time_zone_choices
 from apps.customers.models import Customer
 from apps.invoices.models import CustomerTerms, LegalEntity
 from apps.invoices.parties import has_numbers, terms_of
@@ -51,7 +53,7 @@ class LegalEntityAdmin(BackOfficeAdmin):
     actions_detail = ("make_default",)
     fieldsets = (
         ("On the invoice", {"fields": ("name", "address", "country", "tax_ids")}),
-        ("Invoices", {"fields": (("number_prefix", "payment_due_days"), "memo")}),
+        ("Invoices", {"fields": (("number_prefix", "payment_due_days"), "time_zone", "memo")}),
     )
 
     @display(description="Default", ordering="is_default")
@@ -61,6 +63,8 @@ class LegalEntityAdmin(BackOfficeAdmin):
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if isinstance(db_field, TextField):
             kwargs["widget"] = UnfoldAdminTextareaWidget(attrs={"rows": 4})
+        if db_field.name == "time_zone":
+            kwargs["widget"] = UnfoldAdminSelect2Widget(choices=time_zone_choices())
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def get_readonly_fields(self, request: HttpRequest, obj: LegalEntity | None = None) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 from apps.access.models import Scope
 from apps.core.api.fields import StrictSerializer
 from apps.core.api.idempotency import idempotent
+from apps.core.validators import validate_time_zone
 from apps.customers.selectors import customer_by_reference
 from apps.invoices.models import CustomerTerms, LegalEntity
 from apps.invoices.models.entity import MAX_DUE_DAYS, MAX_MEMO, MAX_PO_NUMBER
@@ -26,8 +27,8 @@ class LegalEntityOutput(serializers.ModelSerializer[LegalEntity]):
     class Meta:
         model = LegalEntity
         fields = [
-            "id", "name", "address", "country", "tax_ids", "number_prefix", "payment_due_days", "memo", "is_default",
-            "created_at",
+            "id", "name", "address", "country", "tax_ids", "time_zone", "number_prefix", "payment_due_days", "memo",
+            "is_default", "created_at",
         ]  # fmt: skip
 
 
@@ -41,6 +42,12 @@ class LegalEntityPatch(StrictSerializer):
     )
     tax_ids = serializers.CharField(
         required=False, allow_blank=True, max_length=2000, help_text="As on the invoice, one a row."
+    )
+    time_zone = serializers.CharField(
+        required=False,
+        max_length=64,
+        validators=[validate_time_zone],
+        help_text="An IANA name, like Europe/Berlin: the year of an invoice number begins at midnight there.",
     )
     number_prefix = serializers.RegexField(
         r"\A[A-Z0-9]{1,12}\Z",

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from apps.core.models import PublicModel
+from apps.core.validators import validate_time_zone
 from apps.customers.models import Customer
 
 MAX_DUE_DAYS = 365
@@ -33,6 +34,12 @@ class LegalEntity(PublicModel):
         unique=True,
         validators=[RegexValidator(r"\A[A-Z0-9]{1,12}\Z", "Use 1 to 12 capital letters and digits.")],
         help_text="Invoice numbers read PREFIX-year-000001. Each entity has a prefix of its own.",
+    )
+    time_zone = models.CharField(
+        max_length=64,
+        default="UTC",
+        validators=[validate_time_zone],
+        help_text="Where its books are kept: the year of an invoice number begins at midnight there.",
     )
     payment_due_days = models.PositiveSmallIntegerField(
         default=14,

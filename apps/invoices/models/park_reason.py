@@ -7,8 +7,12 @@ from apps.core.fields import QuantityField
 from apps.invoices.models.invoice import Invoice
 
 
+MAX_WORDS = 500
+
+
 class ParkReason(models.Model):
-    """One brake that a draft tripped. A release holds for what was seen: while `measure` gets no larger.
+    """One brake that a draft tripped, or that it could not be computed. A release holds for what was seen: while
+    `measure` gets no larger.
 
     The rows stay with the finalized invoice, so that it can be told who let it pass, and why.
     """
@@ -21,10 +25,11 @@ class ParkReason(models.Model):
         QUARANTINE = "quarantine", "Usage in quarantine"
         UNPRICED = "unpriced", "Usage that no price takes"
         DOUBLE_CHARGE = "double_charge", "Charged twice"
+        FAILED = "failed", "Can't be computed"
 
     invoice = models.ForeignKey(Invoice, models.PROTECT, related_name="park_reasons")
     brake = models.CharField(max_length=16, choices=Brake.choices)
-    words = models.CharField(max_length=500)
+    words = models.CharField(max_length=MAX_WORDS)
     # How bad it is, in the brake's own unit; more than that trips it again.
     measure = QuantityField()
     found_at = models.DateTimeField()

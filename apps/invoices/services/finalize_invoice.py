@@ -4,7 +4,7 @@ import logging
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from django.db import DataError, OperationalError, connection, transaction
+from django.db import connection, transaction
 
 from apps.audit.services.record import record
 from apps.core.errors import Refused
@@ -12,9 +12,10 @@ from apps.core.locks import is_deadlock
 from apps.invoices.models import BillingSettings, Invoice, LegalEntity, ParkReason
 from apps.invoices.parties import Parties, parties_of
 from apps.invoices.selectors import billing_settings
+from apps.invoices.services.close_periods import is_passing
 from apps.invoices.services.draft import hold_draft, write_anew
+from apps.invoices.services.park_draft import park_draft
 from apps.invoices.waiting import due_drafts, earlier_draft_of
-from apps.rating import RatingError
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ SELECT number_prefix, last_number FROM entity, taken
 def finalize_due_invoices(now: datetime) -> int:
     """Finalize every draft whose grace period has ended, oldest period first. Returns how many.
 
-    A draft that trips a brake is parked until a person releases it; the others go on.
+    A draft that trips a brake, or can't be computed, is parked until a person releases it; the others go on.
     """
     finalized = 0
     for invoice in due_drafts(now):
@@ -42,15 +43,16 @@ def finalize_due_invoices(now: datetime) -> int:
             # It was parked, another worker or a person was faster, or an earlier draft of the subscription waits.
             log.info("invoice %s is left alone: %s", invoice.public_id, refused.message)
             continue
-        except (RatingError, DataError):
-            # The others go on; this one stays a draft and is tried again at the next run.
-            log.exception("invoice %s can't be finalized", invoice.public_id)
-            continue
-        except OperationalError as error:
-            # Two stood in each other's way, and this one gave way: its turn is the next run.
-            if not is_deadlock(error):
+        except Exception as error:
+            if is_deadlock(error):
+                # Two stood in each other's way, and this one gave way: its turn is the next run.
+                log.warning("invoice %s is left for the next run: %s", invoice.public_id, error)
+                continue
+            if is_passing(error):
                 raise
-            log.warning("invoice %s is left for the next run: %s", invoice.public_id, error)
+            # Whatever this one trips over, the others go on.
+            log.exception("invoice %s can't be finalized", invoice.public_id)
+            park_draft(invoice=invoice, error=error, now=now)
             continue
         finalized += 1
     return finalized
@@ -96,7 +98,7 @@ def try_to_issue(invoice: Invoice, now: datetime) -> tuple[Invoice, list[ParkRea
     invoice.status = Invoice.Status.OPEN
     local_day = now.astimezone(ZoneInfo(customer.time_zone)).date()
     invoice.due_on = local_day + timedelta(days=parties.payment_due_days)
-    invoice.number = next_number(parties.legal_entity, now.year)
+    invoice.number = next_number(parties.legal_entity, year_of(now, parties.legal_entity))
     invoice.save()
     record(
         action="invoice.finalized",
@@ -132,6 +134,11 @@ def freeze(invoice: Invoice, parties: Parties) -> None:
         "customer_name", "customer_address", "customer_tax_id", "memo", "purchase_order_number",
     ):  # fmt: skip
         setattr(invoice, name, getattr(parties, name))
+
+
+def year_of(instant: datetime, entity: LegalEntity) -> int:
+    """The year of the entity's own calendar: its books close at its midnight."""
+    return instant.astimezone(ZoneInfo(entity.time_zone)).year
 
 
 def next_number(entity: LegalEntity, year: int) -> str:
