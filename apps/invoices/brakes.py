@@ -16,6 +16,7 @@ from apps.invoices.at_risk import at_risk
 from apps.invoices.models import BillingSettings, Invoice, InvoiceLine, ParkReason
 from apps.invoices.teams import families_of
 from apps.rating import StepKind, exact_sum, grouped
+from apps.subscriptions.periods import Period
 from apps.usage.models import QuarantinedEvent
 from apps.usage.selectors.quarantine import WaitingGroup
 
@@ -48,7 +49,7 @@ def tripped_by(invoice: Invoice, settings: BillingSettings) -> list[Tripped]:
     if settings.brake_on_usage_gone:
         found += usage_gone(invoice, lines)
     if settings.brake_on_quarantine:
-        found += quarantine(invoice)
+        found += quarantine(invoice, lines)
     if settings.brake_on_unpriced:
         found += unpriced(invoice)
     if settings.brake_on_double_charge:
@@ -137,10 +138,10 @@ def usage_gone(invoice: Invoice, lines: list[InvoiceLine]) -> Iterator[Tripped]:
         yield Tripped(Brake.USAGE_GONE, f"No usage of {named(gone)}, after some before.", Decimal(len(gone)))
 
 
-def quarantine(invoice: Invoice) -> Iterator[Tripped]:
+def quarantine(invoice: Invoice, lines: list[InvoiceLine]) -> Iterator[Tripped]:
     """Events of the period that wait and name the customer, or a team for whose time it pays."""
     families = families_of([invoice.customer_id])
-    spans = families.span_of(invoice.customer_id, invoice.period).all
+    spans = families.span_of(invoice.customer_id, billed_period(invoice, lines)).all
     customers = Customer.objects.in_bulk({one.customer_id for one in spans})
     by_reference = {name: one.pk for one in customers.values() for name in (one.external_id, one.public_id)}
     concerned = Q()
@@ -176,6 +177,13 @@ def quarantine(invoice: Invoice) -> Iterator[Tripped]:
             f", about {risk}." if risk else "."
         )
         yield Tripped(Brake.QUARANTINE, words, Decimal(count))
+
+
+def billed_period(invoice: Invoice, lines: list[InvoiceLine]) -> Period:
+    """Usage that came after the end is of the periods that its lines name."""
+    if invoice.kind != Invoice.Kind.LATE or not lines:
+        return invoice.period
+    return Period(min(one.period_start for one in lines), max(one.period_end for one in lines))
 
 
 def unpriced(invoice: Invoice) -> Iterator[Tripped]:

@@ -230,9 +230,9 @@ def unpriced_known_of(subscription_ids: Collection[int]) -> dict[int, UnpricedKn
     found: dict[int, UnpricedKnown] = {}
     if not subscription_ids:
         return found
-    invoices = Invoice.objects.filter(subscription_id__in=subscription_ids, kind=Invoice.Kind.CYCLE).exclude(
-        status__in=[Invoice.Status.DRAFT, Invoice.Status.VOID]
-    )
+    invoices = Invoice.objects.filter(
+        subscription_id__in=subscription_ids, kind__in=[Invoice.Kind.CYCLE, Invoice.Kind.LATE]
+    ).exclude(status__in=[Invoice.Status.DRAFT, Invoice.Status.VOID])
     stored = invoices.exclude(unpriced=[]).values_list("subscription_id", "unpriced")
     for subscription_id, rows in stored:
         known = found.setdefault(subscription_id, {})

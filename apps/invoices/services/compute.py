@@ -144,12 +144,16 @@ def compute_cycles(cycles: Sequence[Cycle], as_of: datetime) -> list[ComputedInv
 def compute_late(asked: Sequence[Asked], as_of: datetime) -> list[ComputedInvoice]:
     """After the end: what came too late for the last invoice, and nothing else."""
     found = []
-    for one, compared in zip(
-        asked, compared_of([one.subscription for one in asked], as_of=as_of), strict=True
-    ):
-        currency = one.subscription.plan_version.currency
-        lines = adjustments(*compared, currency)
-        found.append(ComputedInvoice(one.subscription, one.period, currency, lines, [], one.kind))
+    compared = compared_of([one.subscription for one in asked], as_of=as_of)
+    unpriced = [[row for part in shared for row in part.unpriced] for shared, _ in compared]
+    known = unpriced_known_of(
+        {one.subscription.pk for one, rows in zip(asked, unpriced, strict=True) if rows}
+    )
+    for one, (shared, billed), rows in zip(asked, compared, unpriced, strict=True):
+        currency = one.currency
+        lines = adjustments(shared, billed, currency)
+        left = late_unpriced(known.get(one.subscription.pk, {}), rows)
+        found.append(ComputedInvoice(one.subscription, one.period, currency, lines, left, one.kind))
     return found
 
 

@@ -26,6 +26,7 @@ from apps.invoices.services.team_shares import differences_of, free, shares_of
 from apps.invoices.teams import Families, families_of, united
 from apps.rating import AlreadyBilled, Step, StepKind, Usage, before_the_end, rate, rate_delta
 from apps.subscriptions.models import Subscription, SubscriptionPhase
+from apps.subscriptions.periods import Period
 from apps.usage.selectors import DimensionQuantity, Span, quantities_by_dimension_of
 
 
@@ -105,7 +106,7 @@ def note_unpriced(
             # A team's usage may be another subscription's of its own, and a customer's one of who pays for it.
             payer_id = None if is_team else families.payer_of(user_id, one.segment.period)
             concerned = {sharing.subscription.customer_id, user_id} | ({payer_id} if payer_id else set())
-            known = Others.of(sharing.subscription, concerned, others)
+            known = Others.of(sharing.subscription, concerned, others, one.segment.period)
             one.unpriced.extend(
                 Unpriced(
                     meter_id,
@@ -121,23 +122,45 @@ def note_unpriced(
             )
 
 
-# By customer: running subscriptions, each with a meter that a version of it prices.
-OtherRows = dict[int, list[tuple[int, int | None]]]
+@dataclass(frozen=True, slots=True)
+class OtherRow:
+    """A subscription with a meter that a version of it prices. One that ended has the usage of what it billed."""
+
+    subscription_id: int
+    meter_id: int | None
+    started_at: datetime
+    ended_at: datetime | None
+
+    def has(self, period: Period) -> bool:
+        return self.ended_at is None or (self.started_at <= period.start and period.end <= self.ended_at)
+
+
+# By customer.
+OtherRows = dict[int, list[OtherRow]]
 
 
 @dataclass(frozen=True, slots=True)
 class Others:
-    """Other subscriptions of the customer, or of who pays: the meters they bill or billed, and whether one is older."""
+    """Other subscriptions of the customer, or of who pays, that run or had the whole of a period: the meters they bill
+    or billed, and whether one is older.
+    """
 
     meter_ids: set[int]
     has_older: bool
 
     @classmethod
-    def of(cls, subscription: Subscription, customer_ids: set[int], rows: OtherRows) -> "Others":
-        others = [row for one in customer_ids for row in rows.get(one, []) if row[0] != subscription.pk]
+    def of(
+        cls, subscription: Subscription, customer_ids: set[int], rows: OtherRows, period: Period
+    ) -> "Others":
+        others = [
+            row
+            for one in customer_ids
+            for row in rows.get(one, [])
+            if row.subscription_id != subscription.pk and row.has(period)
+        ]
         return cls(
-            meter_ids={meter_id for _, meter_id in others if meter_id is not None},
-            has_older=any(other_id < subscription.pk for other_id, _ in others),
+            meter_ids={row.meter_id for row in others if row.meter_id is not None},
+            has_older=any(row.subscription_id < subscription.pk for row in others),
         )
 
     def leave(self, meter_id: int, *, is_own: bool) -> bool:
@@ -150,14 +173,18 @@ class Others:
 
 
 def other_subscriptions(customer_ids: set[int]) -> OtherRows:
-    rows = SubscriptionPhase.objects.filter(
-        subscription__customer_id__in=customer_ids, subscription__status=Subscription.Status.ACTIVE
-    )
+    rows = SubscriptionPhase.objects.filter(subscription__customer_id__in=customer_ids)
     found: OtherRows = {}
-    for customer_id, *row in rows.order_by().values_list(
-        "subscription__customer_id", "subscription_id", "plan_version__prices__meter_id"
+    for customer_id, status, ends_at, *row in rows.order_by().values_list(
+        "subscription__customer_id",
+        "subscription__status",
+        "subscription__ends_at",
+        "subscription_id",
+        "plan_version__prices__meter_id",
+        "subscription__started_at",
     ):
-        found.setdefault(customer_id, []).append((row[0], row[1]))
+        ended_at = None if status == Subscription.Status.ACTIVE else ends_at
+        found.setdefault(customer_id, []).append(OtherRow(*row, ended_at=ended_at))
     return found
 
 
