@@ -26,6 +26,7 @@ def resting_on(invoice: Invoice) -> list[Invoice]:
     - Fees at the start: the invoice of the period that they are for charged what was still lacking, or gave back
       what was unused.
     - What was billed ahead: later invoices of the cycle took it off.
+    - An opening that came too soon: the last invoice gave it back.
     """
     usage = InvoiceLine.objects.filter(
         invoice=invoice, kind=Kind.USAGE, price=OuterRef("price"), period_start=OuterRef("period_start"),
@@ -38,6 +39,11 @@ def resting_on(invoice: Invoice) -> list[Invoice]:
     rests = Q(Exists(differences)) | Q(Exists(fees_ahead(invoice)))
     if invoice.kind == Invoice.Kind.THRESHOLD:
         rests |= Q(kind__in=(Invoice.Kind.CYCLE, Invoice.Kind.THRESHOLD), period_start=invoice.period_start)
+    if invoice.kind == Invoice.Kind.OPENING:
+        given_back = InvoiceLine.objects.filter(
+            invoice=OuterRef("pk"), kind=Kind.CREDIT, price__in=invoice.lines.values("price")
+        )
+        rests |= Q(Exists(given_back), kind=Invoice.Kind.CYCLE, period_end__lte=invoice.period_start)
     return list(issued_beside(invoice).filter(later).filter(rests))
 
 

@@ -153,7 +153,8 @@ class FeeQuestion:
     """Which fees: those of a fee period that invoices before that of `cycle` billed.
 
     Where a new schedule cut the fee period off at `settled_from`, the invoices of that schedule may have settled it.
-    `is_final`: the subscription ended with the cycle, and an opening for time after it comes back.
+    `is_final`: the subscription ended with the cycle, and an opening for time after it comes back, with what it asked
+    for once: that was not due yet.
     """
 
     subscription_id: int
@@ -166,14 +167,16 @@ class FeeQuestion:
     def until(self) -> datetime:
         return FOREVER if self.is_final else self.fee_period.end
 
-    def takes(self, kind: str, status: str, invoice_start: datetime, line_start: datetime) -> bool:
+    def takes(
+        self, kind: str, status: str, invoice_start: datetime, line_start: datetime, timing: str
+    ) -> bool:
         """Later invoices of the same schedule do not count, so that a draft that is computed again after them says
         the same. A line belongs to the fee period in which it begins.
         """
         if self.is_final and kind == Invoice.Kind.OPENING and invoice_start >= self.cycle.end:
             # As a draft it will bill nothing.
             return status != Invoice.Status.DRAFT
-        if not self.fee_period.start <= line_start < self.fee_period.end:
+        if timing == Price.Timing.ONCE or not self.fee_period.start <= line_start < self.fee_period.end:
             return False
         before = self.cycle.start if kind == Invoice.Kind.CYCLE else self.cycle.end
         if invoice_start < before:
@@ -190,7 +193,7 @@ def billed_fees_of(asked: Sequence[FeeQuestion]) -> dict[FeeQuestion, dict[int, 
         InvoiceLine.objects.filter(
             invoice__subscription_id__in={one.subscription_id for one in asked},
             kind__in=FEE_KINDS,
-            price__billing_timing__in=[Price.Timing.ADVANCE, Price.Timing.ARREARS],
+            price__billing_timing__in=Price.Timing.values,
             period_start__gte=min(one.fee_period.start for one in asked),
             period_start__lt=max(one.until for one in asked),
         )
@@ -202,6 +205,7 @@ def billed_fees_of(asked: Sequence[FeeQuestion]) -> dict[FeeQuestion, dict[int, 
             "invoice__status",
             "invoice__period_start",
             "period_start",
+            "price__billing_timing",
             "price_id",
             "amount",
         )

@@ -6,7 +6,6 @@ from django.db.models import Q
 from apps.core.fields import QuantityField
 from apps.invoices.models.invoice import Invoice
 
-
 MAX_WORDS = 500
 
 

@@ -226,22 +226,29 @@ def compute_openings(asked: Sequence[tuple[Asked, Timeline]]) -> list[ComputedIn
         for one, timeline in asked
     ]
     return [
-        opening(one, rows, once, prices)
-        for (one, _), rows, once in zip(asked, segments, once_lines(first, prices), strict=True)
+        opening(one, rows, once, prices, is_over=is_over_at(timeline, one.period.start))
+        for (one, timeline), rows, once in zip(asked, segments, once_lines(first, prices), strict=True)
     ]
 
 
+def is_over_at(timeline: Timeline, instant: datetime) -> bool:
+    return timeline.ends_at is not None and timeline.ends_at <= instant
+
+
 def opening(
-    asked: Asked, segments: list[Segment], once: list[ComputedLine], prices: Prices
+    asked: Asked, segments: list[Segment], once: list[ComputedLine], prices: Prices, *, is_over: bool
 ) -> ComputedInvoice:
-    """The plan's fees, and then those of the add-ons."""
+    """The plan's fees, and then those of the add-ons.
+
+    What the plan asks for once is asked for here or never, also when somebody has dated a pause back before it.
+    """
     currency = asked.subscription.plan_version.currency
     lines = []
     for index, segment in enumerate(segments):
-        for price in prices[segment.version_id] if segment.has_fees else []:
-            if price.billing_timing == Timing.ONCE and not index:
+        for price in prices[segment.version_id]:
+            if price.billing_timing == Timing.ONCE and not index and not is_over:
                 lines.append(fee_lines.once_line(price, replace(segment, period=asked.period), currency))
-            elif price.billing_timing == Timing.ADVANCE:
+            elif price.billing_timing == Timing.ADVANCE and segment.has_fees:
                 lines.append(fee_lines.arrears_line(price, segment, currency))
     lines += once
     return ComputedInvoice(asked.subscription, asked.period, currency, lines, [], Invoice.Kind.OPENING)

@@ -100,9 +100,14 @@ def lacking_lines(
     last = max(segments, key=lambda one: one.period.end)
     whole = Period(segments[0].period.start, last.period.end)
     for price_id, amount in billed.items():
-        if price_id not in due and amount and known[price_id].billing_timing == timing:
+        if price_id not in due and amount and settled_with(known[price_id]) == timing:
             lines.append((last, settling_line(known[price_id], whole, [], amount)))
     return lines
+
+
+def settled_with(price: Price) -> str:
+    """What was asked for once, and comes back, comes back with the fees at the start."""
+    return Timing.ADVANCE if price.billing_timing == Timing.ONCE else price.billing_timing
 
 
 def difference(price: Price, parts: list[Due], billed: Decimal | None) -> list[ComputedLine]:

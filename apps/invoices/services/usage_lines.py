@@ -175,16 +175,16 @@ class Others:
 def other_subscriptions(customer_ids: set[int]) -> OtherRows:
     rows = SubscriptionPhase.objects.filter(subscription__customer_id__in=customer_ids)
     found: OtherRows = {}
-    for customer_id, status, ends_at, *row in rows.order_by().values_list(
+    for customer_id, subscription_id, meter_id, started_at, ends_at, status in rows.order_by().values_list(
         "subscription__customer_id",
-        "subscription__status",
-        "subscription__ends_at",
         "subscription_id",
         "plan_version__prices__meter_id",
         "subscription__started_at",
+        "subscription__ends_at",
+        "subscription__status",
     ):
         ended_at = None if status == Subscription.Status.ACTIVE else ends_at
-        found.setdefault(customer_id, []).append(OtherRow(*row, ended_at=ended_at))
+        found.setdefault(customer_id, []).append(OtherRow(subscription_id, meter_id, started_at, ended_at))
     return found
 
 

@@ -70,7 +70,7 @@ def next_renewal(subscription: Subscription, now: datetime) -> datetime:
 
 @transaction.atomic
 def move_to_version(*, subscription: Subscription, version: PlanVersion, starts_at: datetime) -> bool:
-    """From `starts_at` on the version counts in place of other versions of its plan. Says whether that changes anything.
+    """From `starts_at` on the version counts in place of others of its plan. Says whether that changes anything.
 
     A change to another plan that was to begin later stays: whoever chose it did not choose the new version instead.
     Never before the billing cursor: what is billed is billed. The row is locked, as closing does. Raises

@@ -28,9 +28,7 @@ def ended(in_acme: Tenant) -> Subscription:
     make_meter("calls", aggregation="count", unit="call")
     make_meter("pages", aggregation="count", unit="page", event_name="page.read")
     subscription = start(sell("a", calls("1")), at("2026-04-01"))
-    cancel(
-        subscription=subscription, when="date", at=at("2026-04-10"), unused="credit", now=at("2026-04-09")
-    )
+    cancel(subscription=subscription, when="date", at=at("2026-04-10"), unused="credit", now=at("2026-04-09"))
     run(at("2026-04-10"))
     assert used("late", "2026-04-04") == "accepted"
     return fresh(subscription)
