@@ -52,11 +52,20 @@ class Clients(World):
             for edge in (*life.edges(), life.started_at, life.ends_at, self.last_boundary(life))
             if edge is not None and edge <= self.now
         ]
+        edges += [
+            edge
+            for one in self.times_of_team(customer)
+            for edge in (one.start, one.end, *self.boundaries_of(one.payer))
+            if edge is not None and edge <= self.now
+        ]
         if edges and self.chance.random() < 0.2:
             edge = self.chance.choice(sorted(edges)[-6:])
             return edge + self.chance.choice([-MICROSECOND, timedelta(0), timedelta(0), MICROSECOND])
         longest = self.chance.choice([1, 1, 3, 3, 8, 40, 70])
         return self.now - timedelta(seconds=self.chance.randrange(longest * 86_400))
+
+    def boundaries_of(self, customer: str) -> list[datetime]:
+        return [self.last_boundary(life) for life in self.lives if life.customer == customer]
 
     def last_boundary(self, life: Life) -> datetime:
         return self.row(life).invoiced_until

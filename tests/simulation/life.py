@@ -21,6 +21,9 @@ class Steps(Generic[T]):
     def __init__(self, start: datetime, first: T) -> None:
         self.changes: list[tuple[datetime, T]] = [(start, first)]
 
+    def __repr__(self) -> str:
+        return ", ".join(f"{start:%Y-%m-%d %H:%M:%S} {value}" for start, value in self.changes)
+
     def at(self, instant: datetime) -> T:
         index = bisect_right([start for start, _ in self.changes], instant)
         return self.changes[max(index - 1, 0)][1]
@@ -55,6 +58,11 @@ class Part(NamedTuple):
     treatment: str
 
 
+class Attached(NamedTuple):
+    version_id: int
+    count: int
+
+
 @dataclass
 class Life:
     """Of one subscription. Fees are `billed` alone, usage is taken unless `paused`, and free in a `trial_all`."""
@@ -68,14 +76,16 @@ class Life:
     seats: Steps[int]
     is_paused: Steps[bool]
     zone: Steps[ZoneInfo]
-    by_version: dict[int, Offer]
+    by_version: dict[int, Offer] = field(repr=False)
     trial_ends_at: datetime | None = None
     trial: str = ""
     ends_at: datetime | None = None
     is_unused_paid: bool = False
     is_over: bool = False
     # What is asked for beside the plan, each once.
-    charges: list[Fraction] = field(default_factory=list)
+    charges: dict[int, Fraction] = field(default_factory=dict)
+    # By plan: which version of an add-on is attached, and how many times; or none.
+    add_ons: "dict[str, Steps[Attached | None]]" = field(default_factory=dict)
     # In which zone the schedule is anchored that begins with a version.
     anchored_in: dict[datetime, ZoneInfo] = field(default_factory=dict)
 
@@ -102,6 +112,9 @@ class Life:
     def edges(self) -> set[datetime]:
         found = self.version.edges() | self.seats.edges() | self.is_paused.edges()
         return found | ({self.trial_ends_at} if self.trial_ends_at else set())
+
+    def add_on(self, code: str) -> "Steps[Attached | None]":
+        return self.add_ons.setdefault(code, Steps(self.started_at, None))
 
     def usage_parts(self, start: datetime, end: datetime) -> list[Part]:
         """A cycle, cut where the version changes, where a pause begins or ends, and where all usage becomes dear."""

@@ -1,11 +1,17 @@
 """What is sold in the simulation, as plain data that the product and the reference read each in its own way."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
+
+from django.db import transaction
 
 from apps.catalog.models import PlanVersion, Price
+from apps.catalog.services import plans
 from apps.catalog.services.plans import NewPrice
+from apps.catalog.services.versions import publish_version
 from tests.harness.factories import make_meter
 from tests.scenarios.lifecycle.words import sell
 
@@ -67,23 +73,28 @@ class Offer:
     metered: tuple[Metered, ...]
     fees: tuple[Fee, ...]
     proration: str = "second"
+    is_add_on: bool = False
 
     def takes(self, meter: str, model: str) -> Metered | None:
         """The price of a meter's usage with a model: the one that names the model, else the one that names none."""
         found = [one for one in self.metered if one.meter == meter and one.model in ("", model)]
         return max(found, key=lambda one: one.model, default=None)
 
-    def sold(self) -> PlanVersion:
+    @property
+    def terms(self) -> dict[str, Any]:
         (unit, count), usage = self.fees_every, self.usage_every
-        terms = (
-            {}
-            if usage == self.fees_every
-            else {"usage_interval_unit": usage[0], "usage_interval_count": usage[1]}
-        )
-        prices = [one.as_new() for one in (*self.metered, *self.fees)]
-        return sell(
-            self.code, *prices, interval_unit=unit, interval_count=count, proration=self.proration, **terms
-        )
+        found = {"interval_unit": unit, "interval_count": count, "proration": self.proration}
+        if usage == self.fees_every:
+            return found
+        return {**found, "usage_interval_unit": usage[0], "usage_interval_count": usage[1]}
+
+    @property
+    def prices(self) -> list[NewPrice]:
+        return [one.as_new() for one in (*self.metered, *self.fees)]
+
+    def sold(self) -> PlanVersion:
+        kind = {"kind": "add_on"} if self.is_add_on else {}
+        return sell(self.code, *self.prices, **kind, **self.terms)
 
 
 def offers(proration: str) -> list[Offer]:
@@ -130,7 +141,31 @@ def offers(proration: str) -> list[Offer]:
             (Fee("base", "7", "advance", is_per_seat=True),),
             proration,
         ),
+        Offer(
+            f"words-{proration}", month, month,
+            (Metered("tokens", "tokens", ((300, "0.011"), (None, "0.0077"))),),
+            (Fee("base", "3", "arrears"),),
+            proration,
+        ),
     ]  # fmt: skip
+
+
+def add_ons() -> list[Offer]:
+    """Each for the fees of some plan; shares of them are counted as the plan's are."""
+    week, month, quarter, year = ("week", 1), ("month", 1), ("month", 3), ("month", 12)
+    sold = [
+        ("desk", month, Fee("desk", "31", "advance", is_per_seat=True), Fee("delivery", "50", "once")),
+        (
+            "region",
+            month,
+            Fee("region", "12.34", "arrears", is_per_seat=True),
+            Fee("move", "7", "once", is_per_seat=True),
+        ),
+        ("care", quarter, Fee("care", "90", "advance", is_per_seat=True), Fee("visit", "20", "once")),
+        ("vault", year, Fee("vault", "365", "advance", is_per_seat=True), Fee("guard", "100", "arrears")),
+        ("extra", week, Fee("extra", "5", "advance", is_per_seat=True), Fee("start", "2.5", "once")),
+    ]
+    return [Offer(code, every, every, (), tuple(fees), is_add_on=True) for code, every, *fees in sold]
 
 
 @dataclass(frozen=True)
@@ -140,15 +175,27 @@ class Shop:
     versions: dict[str, PlanVersion]
     by_version: dict[int, Offer]
     price_ids: dict[tuple[int, str], int]
+    add_ons: dict[str, Offer]
 
     @classmethod
     def opened(cls) -> "Shop":
         make_meter("calls", aggregation="count", unit="call", dimensions=["model"])
         make_meter("tokens", dimensions=["model"])
-        every = [*offers("second"), *offers("day")]
-        versions = {one.code: one.sold() for one in every}
-        price_ids = {
-            (version_id, code): pk
-            for pk, version_id, code in Price.objects.values_list("pk", "plan_version_id", "code")
-        }
-        return cls(versions, {versions[one.code].pk: one for one in every}, price_ids)
+        shop = cls({}, {}, {}, {})
+        for one in (*offers("second"), *offers("day"), *add_ons()):
+            shop.know(one.sold(), one)
+        return shop
+
+    def know(self, version: PlanVersion, offer: Offer) -> None:
+        """What is sold from now on."""
+        self.versions[offer.code], self.by_version[version.pk] = version, offer
+        prices = Price.objects.filter(plan_version=version)
+        self.price_ids.update({(version.pk, code): pk for pk, code in prices.values_list("pk", "code")})
+        if offer.is_add_on:
+            self.add_ons[offer.code] = offer
+
+    @transaction.atomic
+    def publish(self, offer: Offer, *, existing: str, now: datetime) -> PlanVersion:
+        plan = self.versions[offer.code].plan
+        draft = plans.draft_version(plan=plan, currency="USD", prices=offer.prices, **offer.terms)
+        return publish_version(version=draft, existing=existing, now=now)

@@ -145,17 +145,25 @@ class Workers(World):
     def reissue_all(self) -> int:
         """The oldest first, with whatever was issued instead since."""
         done = 0
+        withdrawn: set[int] = set()
         while True:
             # Late usage after the end is listed again when its invoice is void; a cycle takes what a threshold charged.
             waiting = Invoice.objects.filter(status="void", reissued_as__isnull=True).exclude(
                 kind__in=["late", "threshold"]
             )
-            one = waiting.order_by("subscription_id", "period_end", "-kind", "id").first()
+            one = (
+                waiting.exclude(pk__in=withdrawn)
+                .order_by("subscription_id", "period_end", "-kind", "id")
+                .first()
+            )
             if one is None:
                 return done
             try:
                 void_invoice.reissue_invoice(invoice=one, now=self.now, **REASON)
             except Refused as refused:
+                if refused.code == "charge_withdrawn":
+                    withdrawn.add(one.pk)
+                    continue
                 if refused.code != "fees_billed_since":
                     raise
                 self.void_named(one, refused)

@@ -6,6 +6,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
+from apps.customers.models import Customer
 from apps.subscriptions.models import Subscription
 from apps.tenants.models import Tenant
 from tests.harness.factories import an_event, make_customer
@@ -40,6 +41,22 @@ class Event:
         )
 
 
+@dataclass
+class TeamTime:
+    """From `start` to `end` the payer's subscriptions price what the team uses."""
+
+    team: str
+    payer: str
+    start: datetime
+    end: datetime | None = None
+
+    def covers(self, instant: datetime) -> bool:
+        return self.start <= instant and (self.end is None or instant < self.end)
+
+    def meets(self, start: datetime, end: datetime) -> bool:
+        return self.start < end and (self.end is None or start < self.end)
+
+
 class World:
     """All choices come from one seed, and are made among things in an order of their own."""
 
@@ -52,8 +69,18 @@ class World:
         self.sent: dict[str, Event] = {}
         self.diary: list[str] = []
         self.shop = Shop.opened()
+        # Of five customers the first is an organization, and the next two are its teams.
+        organizations = self.customers[::5]
+        self.parents = {
+            name: organizations[number // 5]
+            for number, name in enumerate(self.customers)
+            if number % 5 in (1, 2)
+        }
+        self.team_times: list[TeamTime] = []
+        made: dict[str, Customer] = {}
         for number, name in enumerate(self.customers):
-            make_customer(name, time_zone=ZONES[number % len(ZONES)])
+            parent = made.get(self.parents.get(name, ""))
+            made[name] = make_customer(name, time_zone=ZONES[number % len(ZONES)], parent=parent)
 
     def note(self, what: str) -> None:
         self.diary.append(f"{self.now:%Y-%m-%d %H:%M} {what}")
@@ -64,3 +91,9 @@ class World:
 
     def row(self, life: Life) -> Subscription:
         return Subscription.objects.get(pk=life.subscription_id)
+
+    def running_life(self, customer: str) -> Life | None:
+        return next((one for one in self.lives if one.customer == customer and not one.is_over), None)
+
+    def times_of_team(self, team: str) -> list[TeamTime]:
+        return [one for one in self.team_times if one.team == team]

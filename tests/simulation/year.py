@@ -9,19 +9,21 @@ from contextlib import suppress
 from apps.core.errors import Refused
 from apps.invoices.models import Invoice
 from apps.invoices.services.park_subscription import release_all
+from tests.simulation.catalog import Catalog
 from tests.simulation.clients import Clients
-from tests.simulation.contracts import Contracts
+from tests.simulation.extras import Extras
+from tests.simulation.teams import Teams
 from tests.simulation.workers import Workers
 from tests.simulation.world import DAY, HOUR
 
 
-class Year(Clients, Contracts, Workers):
+class Year(Clients, Teams, Extras, Catalog, Workers):
     """`live` it, then `finish` it: afterwards nothing is left to bill."""
 
     def live(self) -> None:
         steps = [
-            (self.use, 12), (self.correct, 2), (self.join, 3), (self.change, 7), (self.bill, 8), (self.settle, 1),
-            (self.take_back, 1), (self.bill_late, 1), (self.other_grace, 1),
+            (self.use, 12), (self.correct, 2), (self.join, 3), (self.change, 7), (self.regroup, 2), (self.publish, 1),
+            (self.bill, 8), (self.settle, 1), (self.take_back, 1), (self.bill_late, 1), (self.other_grace, 1),
         ]  # fmt: skip
         ways, weights = zip(*steps, strict=True)
         for _ in self.customers:
