@@ -165,3 +165,15 @@ def test_an_import_asks_the_same_for_the_terms_of_many(
         upload_file(olga, HEAD + "".join(f"more-{index},ACDE,7,,\r\n" for index in range(20)))
     read = [one["sql"] for one in captured if 'ORDER BY "invoices_legalentity"."number_prefix"' in one["sql"]]
     assert len(read) == 1
+
+
+def test_support_imports_customers_and_no_invoice_terms(sam: Staff, business: Business) -> None:
+    """As on a customer's page, where support sees the terms and can't change them."""
+    sam.get(IMPORT)  # signs in
+    with nothing_changes_in("acme"):
+        response = upload_file(sam, "external_id,name,payment_due_days\r\nchat,Chat,90\r\n")
+    assert "confirm_form" not in response.context
+    assert "leave out the columns payment_due_days" in response.content.decode()
+    confirm(sam, upload(sam, "chat,Renamed,,,USD,UTC\r\n"))
+    assert Customer.objects.get(external_id="chat").name == "Renamed"
+    assert not CustomerTerms.objects.exists()

@@ -1,6 +1,7 @@
 """A customer's invoice terms as columns of the file of customers.
 
-An empty cell leaves a term to the legal entity; a column that is not in the file leaves the term as it is.
+An empty cell leaves a term to the legal entity; a column that is not in the file leaves the term as it is. Who may
+not change terms on a customer's page may not by a file.
 """
 
 from typing import Any
@@ -13,6 +14,7 @@ from apps.customers.models import Customer
 from apps.invoices.models import CustomerTerms, LegalEntity
 from apps.invoices.services import entities
 
+MAY_CHANGE_TERMS = "invoices.change_customerterms"
 # Columns and what they are called in the terms.
 TERMS = {
     "legal_entity": "legal_entity",
@@ -78,6 +80,15 @@ class CustomerWithTermsResource(CustomerResource):
     def export(self, queryset: Any = None, **kwargs: Any) -> Any:
         found = self.get_queryset() if queryset is None else queryset.select_related("terms__legal_entity")
         return super().export(queryset=found, **kwargs)
+
+    def before_import(self, dataset: Any, **kwargs: Any) -> None:
+        super().before_import(dataset, **kwargs)
+        found = [name for name in TERMS if name in (dataset.headers or [])]
+        user = kwargs.get("user")
+        if found and user is not None and not user.has_perm(MAY_CHANGE_TERMS):
+            raise ValueError(
+                f"Your role may not change invoice terms; leave out the columns {', '.join(found)}."
+            )
 
     def get_or_init_instance(self, instance_loader: Any, row: Any) -> tuple[Customer, bool]:
         customer, is_new = super().get_or_init_instance(instance_loader, row)

@@ -151,7 +151,7 @@ def take(cells: dict[str, str], now: datetime) -> tuple[Subscription, bool]:
     try:
         version = (
             published_version(plan_code=plan, number=number)
-            if number
+            if number is not None
             else version_for(customer=customer, plan_code=plan, **place)
         )
         made = subscribe.subscribe(
