@@ -52,6 +52,7 @@ from apps.invoices.api.parked_subscriptions import (
     SubscriptionRelease,
 )
 from apps.invoices.api.subscription_previews import preview_view
+from apps.invoices.api.team_previews import BillToParentPreview, StopBillingToParentPreview
 from apps.invoices.api.usage_summary import UsageSummary
 from apps.invoices.api.views import (
     InvoiceDetail,
@@ -108,6 +109,16 @@ urlpatterns = [
     path("customers/<str:customer>", CustomerDetail.as_view(), name="customer"),
     path("customers/<str:customer>/team_billings", TeamBillingList.as_view(), name="team-billings"),
     path("customers/<str:customer>/bill_to_parent", BillToParent.as_view(), name="bill-to-parent"),
+    path(
+        "customers/<str:customer>/bill_to_parent/preview",
+        BillToParentPreview.as_view(),
+        name="bill-to-parent-preview",
+    ),
+    path(
+        "customers/<str:customer>/stop_billing_to_parent/preview",
+        StopBillingToParentPreview.as_view(),
+        name="stop-billing-to-parent-preview",
+    ),
     path(
         "customers/<str:customer>/stop_billing_to_parent",
         StopBillingToParent.as_view(),

@@ -3,7 +3,7 @@
 A brake says how bad it is by a measure of its own, so that a release holds for what was seen and not for more.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
 
@@ -138,7 +138,7 @@ def usage_gone(invoice: Invoice, lines: list[InvoiceLine]) -> Iterator[Tripped]:
         yield Tripped(Brake.USAGE_GONE, f"No usage of {named(gone)}, after some before.", Decimal(len(gone)))
 
 
-def quarantine(invoice: Invoice, lines: list[InvoiceLine]) -> Iterator[Tripped]:
+def quarantine(invoice: Invoice, lines: Sequence[InvoiceLine] = ()) -> Iterator[Tripped]:
     """Events of the period that wait and name the customer, or a team for whose time it pays."""
     families = families_of([invoice.customer_id])
     spans = families.span_of(invoice.customer_id, billed_period(invoice, lines)).all
@@ -179,7 +179,7 @@ def quarantine(invoice: Invoice, lines: list[InvoiceLine]) -> Iterator[Tripped]:
         yield Tripped(Brake.QUARANTINE, words, Decimal(count))
 
 
-def billed_period(invoice: Invoice, lines: list[InvoiceLine]) -> Period:
+def billed_period(invoice: Invoice, lines: Sequence[InvoiceLine]) -> Period:
     """Usage that came after the end is of the periods that its lines name."""
     if invoice.kind != Invoice.Kind.LATE or not lines:
         return invoice.period

@@ -140,6 +140,8 @@ ROUTES = {
     ("patch", "/customers/x"): Scope.CUSTOMERS_WRITE,
     ("get", "/customers/x/team_billings"): Scope.CUSTOMERS_READ,
     ("post", "/customers/x/bill_to_parent"): Scope.CUSTOMERS_WRITE,
+    ("post", "/customers/x/bill_to_parent/preview"): Scope.INVOICES_READ,
+    ("post", "/customers/x/stop_billing_to_parent/preview"): Scope.INVOICES_READ,
     ("post", "/customers/x/stop_billing_to_parent"): Scope.CUSTOMERS_WRITE,
     ("get", "/usage"): Scope.USAGE_READ,
     ("get", "/customers/x/usage"): Scope.USAGE_READ,

@@ -12,6 +12,7 @@ from django.urls import reverse
 from apps.analytics.accrual import accrue
 from apps.audit.models import AuditEntry
 from apps.core import clock
+from apps.core.money import money_text
 from apps.customers.models import TeamBilling
 from apps.invoices import holds
 from apps.invoices.brakes import quarantine
@@ -20,6 +21,7 @@ from apps.invoices.line_events import line_events
 from apps.invoices.models import Invoice, InvoiceLine
 from apps.invoices.services.backfill_preview import preview_backfill
 from apps.invoices.services.close_periods import close_due_periods
+from apps.invoices.services.preview_team_billing import cost_to_date
 from apps.subscriptions.models import Subscription
 from apps.tenants.models import Tenant
 from apps.usage.models import UsageBackfill, UsageEvent
@@ -239,6 +241,30 @@ def test_the_api_starts_stops_and_lists(org: Subscription, acme_api: Api) -> Non
     assert (wrong.status_code, wrong.json()["code"]) == (400, "field_not_allowed")
     alone = acme_api.post("/customers/org/bill_to_parent", {"when": "now", "reason": "x"})
     assert alone.json()["code"] == "no_parent"
+
+
+def test_the_api_previews_what_it_then_does(org: Subscription, acme_api: Api) -> None:
+    """Blue joins from the 20th on: what its usage since then adds to the open period of the parent, and takes off."""
+
+    def cost() -> str:
+        return money_text(cost_to_date(named("org"), clock.now()), "USD")
+
+    body = {"when": "date", "at": "2026-01-11T00:00:00Z", "reason": "One budget"}
+    for verb, change in (
+        ("bill_to_parent", body),
+        ("stop_billing_to_parent", body | {"at": "2026-01-12T00:00:00Z"}),
+    ):
+        before = cost()
+        with nothing_changes_in("acme"):
+            seen = acme_api.post(f"/customers/blue/{verb}/preview", change)
+        assert seen.status_code == 200, seen.json()
+        done = acme_api.post(f"/customers/blue/{verb}", change)
+        assert seen.json() == {
+            "billing": done.json(), "currency": "USD", "before": before, "after": cost()
+        }  # fmt: skip
+        assert seen.json()["after"] != before
+    again = acme_api.post("/customers/org/bill_to_parent/preview", {"when": "now", "reason": "x"})
+    assert (again.status_code, again.json()["code"]) == (409, "no_parent")
 
 
 @pytest.mark.parametrize(
