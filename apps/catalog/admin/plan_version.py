@@ -16,6 +16,7 @@ from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminSelectWidget
 
 from apps.catalog.admin.plan import offer_text, to_version
 from apps.catalog.admin.transfer_pages import PriceTransferAdmin
+from apps.catalog.admin.version_terms import VersionTerms
 from apps.catalog.admin.wording import summary_of, tier_text, unit_of
 from apps.catalog.definitions import in_order
 from apps.catalog.models import PlanVersion, Price, PriceBook
@@ -51,7 +52,7 @@ class CopyForm(forms.Form):
     )
 
 
-class PlanVersionAdmin(PriceTransferAdmin):
+class PlanVersionAdmin(VersionTerms, PriceTransferAdmin):
     list_display = (
         "name", "state", "offer", "currency", "price_count", "published_at_shown", "created_at_shown",
     )  # fmt: skip
@@ -64,12 +65,7 @@ class PlanVersionAdmin(PriceTransferAdmin):
     search_fields = ("plan__name", "plan__code")
     search_help_text = "Plan"
     ordering = ("-id",)
-    fields = (
-        ("plan", "number"), ("state", "published_at_shown"), ("offer", "currency"),
-        ("interval_unit", "interval_count"), ("usage_interval_unit", "usage_interval_count"),
-        ("proration",), ("trial_days", "trial_covers"),
-    )  # fmt: skip
-    readonly_fields = ("plan", "number", "state", "published_at_shown", "offer")
+    readonly_fields = ("plan", "number", "state", "published_at_shown", "offer", "fees_every", "usage_every")
     actions = None
     actions_detail = ("publish", "copy", "compare", "export_version", "archive", "discard")
 
@@ -104,10 +100,6 @@ class PlanVersionAdmin(PriceTransferAdmin):
         if isinstance(obj, PlanVersion) and not obj.is_draft:
             return False
         return super().has_change_permission(request, obj)
-
-    def get_fields(self, request: HttpRequest, obj: PlanVersion | None = None) -> Any:
-        """An add-on has the interval of its fees for terms; the rest is the subscription's."""
-        return self.fields[:4] if obj is not None and obj.plan.is_add_on else self.fields
 
     def get_readonly_fields(self, request: HttpRequest, obj: PlanVersion | None = None) -> tuple[str, ...]:
         """A book has its currency; the general offer chooses one."""

@@ -27,13 +27,19 @@ def unit_of(price: Price) -> str:
     return "unit" if price.convert_multiply_by is not None else price.meter.unit
 
 
+def interval_text(unit: str, count: int) -> str:
+    """`month`, `3 months`: what stands after "every"."""
+    return unit if count == 1 else f"{count} {several(unit)}"
+
+
 def summary_of(price: Price, currency: str) -> str:
     """One line. Read `meter` beforehand, and `tiers` of prices that have some."""
     unit = unit_of(price)
     match price.model:
         case Model.FLAT:
-            once = price.billing_timing == Price.Timing.ONCE
-            text = f"{rate_text(price.flat_amount, currency)} {'once' if once else 'a period'}"
+            seat = " a seat" if price.is_per_seat else ""
+            when = "once" if price.billing_timing == Price.Timing.ONCE else "a period"
+            text = f"{rate_text(price.flat_amount, currency)}{seat} {when}"
         case Model.PER_UNIT:
             text = f"{rate_text(price.unit_amount, currency)} per {unit}"
         case Model.PACKAGE:
@@ -86,7 +92,7 @@ def amounts_of(price: Price, currency: str) -> dict[str, str]:
     unit = unit_of(price)
     facts: dict[str, str] = {}
     if price.flat_amount is not None:
-        facts["Fee"] = rate_text(price.flat_amount, currency)
+        facts["Fee per seat" if price.is_per_seat else "Fee"] = rate_text(price.flat_amount, currency)
     if price.unit_amount is not None:
         name = "Per package" if price.model == Model.PACKAGE else f"Per {unit}"
         facts[name] = rate_text(price.unit_amount, currency)
