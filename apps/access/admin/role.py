@@ -15,6 +15,7 @@ APPS = ("access", "audit", "auth", "catalog", "customers", "invoices", "subscrip
 
 
 class RoleAdmin(BackOfficeAdmin):
+    list_title = "Roles"
     list_display = ("name", "members", "permission_count")
     search_fields = ("name",)
     filter_horizontal = ("permissions",)

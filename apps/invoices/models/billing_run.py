@@ -1,6 +1,6 @@
 """Runs of closing: what was due, how far it is, and what came of it."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db import models
 from django.db.models import Q
@@ -53,7 +53,7 @@ class BillingRun(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} until {self.due_until_at:%Y-%m-%d %H:%M}"
+        return f"{self.get_kind_display()} until {self.due_until_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
     def state_at(self, real_now: datetime) -> "BillingRun.State":
         """By the machine's time, as `updated_at` is."""

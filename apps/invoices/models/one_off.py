@@ -33,6 +33,7 @@ class OneOffCharge(PublicModel):
     withdrawn_at = models.DateTimeField(null=True)
 
     class Meta:
+        verbose_name = "one-off charge"
         ordering = ["charged_at", "id"]
         indexes = [
             models.Index(
