@@ -96,7 +96,7 @@ def test_drafts_are_finalized_together(olga: Staff, business: Business) -> None:
         "_selected_action": [business.draft.pk, business.open_invoice.pk],
     }
     asked = olga.post(page("invoices.invoice", "changelist"), marked)
-    assert "Finalize 1 drafts?" in asked.content.decode()
+    assert "Finalize 1 draft?" in asked.content.decode()
     assert "$52.50" in asked.content.decode()
     response = olga.post(page("invoices.invoice", "changelist"), marked | {"confirmed": "yes"})
     assert told(response) == ["1 of 1 drafts are finalized."]

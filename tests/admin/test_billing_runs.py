@@ -84,7 +84,7 @@ def test_the_selected_are_released(olga: Staff, business: Business, monkeypatch:
     assert first is not None
     marked = {"action": "release_selected", "_selected_action": [first.pk]}
     path = page("invoices.parkedsubscription", "changelist")
-    assert "Release 1 subscriptions?" in olga.post(path, marked).content.decode()
+    assert "Release 1 subscription?" in olga.post(path, marked).content.decode()
     assert olga.post(path, marked | WHY).status_code == 302
     assert parked_subscriptions().count() == 1
 

@@ -7,6 +7,7 @@ from django.contrib.admin.checks import ModelAdminChecks
 from django.db.models import Model
 from django.forms import ModelForm
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.text import capfirst
 from unfold.admin import ModelAdmin
 
 from apps.core.admin.registry import panels_of
@@ -29,6 +30,11 @@ class BackOfficeAdmin(ModelAdmin):
     list_filter_submit = True
     compressed_fields = True
     warn_unsaved_form = True
+    empty_value_display = "–"
+    # What the list is called in the browser's title, where it is not the model's own plural.
+    list_title = ""
+    # What an empty list says, where rows come about in a way that is not plain from it.
+    empty_text = ""
     change_form_outer_before_template: str | None = "admin/panels.html"
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -62,6 +68,11 @@ class BackOfficeAdmin(ModelAdmin):
             if "password" not in name
         }
         return super().construct_change_message(request, form, formsets, add)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Named for what it lists. Django's own title, "Select customer to change", is an instruction."""
+        title = self.list_title or capfirst(self.opts.verbose_name_plural)
+        return super().changelist_view(request, {"title": title} | (extra_context or {}))
 
     # What a service refuses
 

@@ -37,14 +37,19 @@ def ask(
     *,
     record: Model | None = None,
     is_answered: bool | None = None,
+    is_on_offer: bool | None = None,
 ) -> HttpResponse:
     """Show the question; when it is answered call `act` with the form's data and show the message it returns.
+
+    `is_on_offer` is known to who asks about a record of another page.
 
     What a service refuses is shown with the form as it was typed, at its field if it is about one. Without a form it
     is a message on the page one comes back to.
     """
     answered = request.method == "POST" if is_answered is None else is_answered
-    if record is not None and not answered and not model_admin.is_on_offer(action_of(request), record):
+    if record is not None and is_on_offer is None:
+        is_on_offer = model_admin.is_on_offer(action_of(request), record)
+    if is_on_offer is False and not answered:
         model_admin.tell(request, "This can't be done any more: somebody was faster.", refused=True)
         return HttpResponseRedirect(page_of(model_admin, record))
     form = (

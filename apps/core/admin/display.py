@@ -11,7 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from apps.core.money import money_display
-from apps.rating import grouped, plain, round_amount
+from apps.rating import grouped, minor_units, round_amount
 
 NOTHING = "–"
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -20,6 +20,7 @@ TONES = {
     "published": "success", "archived": "default", "active": "success", "ended": "default",
     "waiting": "warning", "replayed": "success", "revoked": "danger", "in use": "success",
     "current": "success", "scheduled": "info", "past": "default",
+    "to come": "info", "drafted": "warning", "invoiced": "success", "billed here": "success",
     "live": "success", "sandbox": "warning", "inactive": "default", "unfinished": "danger",
 }  # fmt: skip
 
@@ -37,10 +38,17 @@ def day_text(day: date | None) -> str:
 
 
 def period_text(start: datetime, end: datetime, zone: str) -> str:
-    """A half-open period as people read it: `1 – 31 Jan 2026`. Shows hours where it doesn't run from midnight."""
+    """A half-open period as people read it: `1 – 31 Jan 2026`. Shows hours where it doesn't run from midnight.
+
+    What has no length, as a charge of its own, is an instant.
+    """
     local_start, local_end = start.astimezone(ZoneInfo(zone)), end.astimezone(ZoneInfo(zone))
     if any(edge.time() != edge.time().min for edge in (local_start, local_end)):
-        return f"{day_text(local_start.date())}, {local_start:%H:%M} – {day_text(local_end.date())}, {local_end:%H:%M}"
+        begin, close = instant_text(start, zone), instant_text(end, zone)
+        if begin == close:
+            return close
+        # One zone is named once; where the clocks change in between, each has its own.
+        return f"{begin.removesuffix(f' {local_end:%Z}')} – {close}"
     first, last = local_start.date(), (local_end - DAY).date()
     if first == last:
         return day_text(first)
@@ -66,8 +74,19 @@ def quantity_text(quantity: Decimal | int | None) -> str:
 
 
 def rate_text(amount: Decimal | None, currency: str) -> str:
-    """A price for one unit with all its decimals."""
-    return NOTHING if amount is None else f"{currency} {plain(amount, 2)}"
+    """A price for one unit with all its decimals: `USD 1,250.00`, `JPY 49,000`, `USD 0.0000025`."""
+    return NOTHING if amount is None else f"{currency} {grouped(amount, minor_units(currency))}"
+
+
+def amount_text(amount: Decimal, currency: str) -> str:
+    """An amount that was typed: as money, or with all its decimals where money has fewer."""
+    is_money = amount == round_amount(amount, currency)
+    return money_display(amount, currency) if is_money else rate_text(amount, currency)
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 draft`, `1,200 drafts`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def per_million_text(amount: Decimal | None, currency: str) -> str:

@@ -13,7 +13,7 @@ from unfold.decorators import display
 from apps.core import clock
 from apps.core.admin.base import FactAdmin
 from apps.core.admin.confirmation import Question, ask
-from apps.core.admin.display import NOTHING, badge, instant_text, period_text
+from apps.core.admin.display import NOTHING, badge, counted, instant_text, period_text
 from apps.core.admin.registry import Panel, register_panel
 from apps.core.admin_sites import tenant_site
 from apps.invoices.admin.invoice_actions import MAY_FINALIZE, ReasonForm
@@ -27,6 +27,9 @@ TONES = {BillingRun.State.RUNNING: "info", BillingRun.State.INTERRUPTED: "danger
 
 
 class BillingRunAdmin(FactAdmin):
+    empty_text = (
+        "Nothing was due yet. Periods that are over are billed within a minute, and each run is listed here."
+    )
     list_display = (
         "started_at_shown", "kind", "state", "due_until_at_shown", "by_shown", "due", "invoices", "parked",
         "amounts_shown",
@@ -38,14 +41,14 @@ class BillingRunAdmin(FactAdmin):
     fieldsets = (
         (None, {"fields": (("kind", "state"), ("due_until_at_shown", "by_shown"), "for_shown")}),
         ("Progress", {"fields": (("due", "left"), ("invoices", "parked"), "amounts_shown")}),
-        ("Time", {"fields": (("started_at_shown", "updated_at_shown", "finished_at_shown"),)}),
+        ("Time", {"fields": (("started_at_shown", "finished_at_shown"), "updated_at_shown")}),
     )
 
     @display(description="Started", ordering="started_at")
     def started_at_shown(self, run: BillingRun) -> str:
         return instant_text(run.started_at)
 
-    @display(description="Last told")
+    @display(description="Last progress")
     def updated_at_shown(self, run: BillingRun) -> str:
         return instant_text(run.updated_at)
 
@@ -65,7 +68,7 @@ class BillingRunAdmin(FactAdmin):
     def for_shown(self, run: BillingRun) -> str:
         return str(run.subscription or "All that were due")
 
-    @display(description="Due")
+    @display(description="Subscriptions due")
     def due(self, run: BillingRun) -> str:
         return f"{run.due_count:,}"
 
@@ -116,7 +119,7 @@ class BillingRunAdmin(FactAdmin):
             billed = close_periods.close_now(
                 subscription=subscription, reason=given["reason"], now=clock.now()
             )
-            return f"{billed} invoices are made for {subscription.customer}."
+            return made_text(billed, subscription)
 
         question = Question(
             title="Bill what is over now?",
@@ -132,7 +135,13 @@ class BillingRunAdmin(FactAdmin):
             form=ReasonForm,
             button="Bill it now",
         )
-        return ask(self, request, question, act)
+        its_admin: Any = self.admin_site.get_model_admin(Subscription)
+        return ask(its_admin, request, question, act, record=subscription, is_on_offer=True)
+
+
+def made_text(billed: int, subscription: Subscription) -> str:
+    is_are = "is" if billed == 1 else "are"
+    return f"{counted(billed, 'invoice')} {is_are} made for {subscription.customer}."
 
 
 def failures_of(request: HttpRequest, run: BillingRun) -> dict[str, Any] | None:

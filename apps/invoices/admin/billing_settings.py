@@ -28,6 +28,13 @@ class BillingSettingsAdmin(BackOfficeAdmin):
         ),
     )
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "brake_on_total_invoices":
+            field.label = "Compared from so many invoices on"
+            field.help_text = "A customer with fewer has no mean to go by. 1 to 6."
+        return field
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         # Provisioning has made the row.
         return False

@@ -96,7 +96,7 @@ def line_of(line: InvoiceLine, invoice: Invoice, zone: str, may_see_events: bool
         "period": ""
         if (line.period_start, line.period_end) == (invoice.period_start, invoice.period_end)
         else period_text(line.period_start, line.period_end, zone),
-        "quantity": quantity_text(line.quantity) if line.quantity is not None else NOTHING,
+        "quantity": quantity_of(line),
         "unit_price": price_of(line, invoice.currency),
         "per_million": per_million_text(line.unit_amount, invoice.currency) if is_metered else "",
         "amount": money_display(line.amount, invoice.currency),
@@ -129,11 +129,24 @@ def teams_note(line: InvoiceLine) -> str:
     return f"Each team's own {kind}. They don't add up to that of all; the amount is shared by them."
 
 
+def seats_of(line: InvoiceLine) -> Decimal | None:
+    """How many seats a fee was multiplied by; None for other lines."""
+    first = line.steps[0] if line.steps else {}
+    is_per_seat = line.price is not None and line.price.is_per_seat
+    return Decimal(first["quantity"]) if is_per_seat and first.get("kind") == "unit" else None
+
+
+def quantity_of(line: InvoiceLine) -> str:
+    return quantity_text(line.quantity if line.quantity is not None else seats_of(line))
+
+
 def price_of(line: InvoiceLine, currency: str) -> str:
-    """What one unit costs, where that is one amount; else how it is priced. A fee has no units."""
+    """What one unit costs, where that is one amount; else how it is priced. A fee has no units but seats."""
     if line.kind == InvoiceLine.Kind.CHARGE:
         return rate_text(line.unit_amount, currency)
     price = line.price
+    if price is not None and seats_of(line) is not None:
+        return f"{rate_text(price.flat_amount, currency)} a seat"
     if line.kind not in USAGE_KINDS or price is None:
         return NOTHING
     if price.model in TIERED:

@@ -18,7 +18,7 @@ from unfold.decorators import action, display
 
 from apps.core import clock
 from apps.core.admin.confirmation import Question, ask
-from apps.core.admin.display import badge, day_text, instant_text, period_text
+from apps.core.admin.display import badge, counted, day_text, instant_text, period_text
 from apps.core.admin_sites import tenant_site
 from apps.core.errors import Refused
 from apps.core.money import money_display
@@ -47,6 +47,7 @@ class ParkedFilter(DropdownFilter):
 
 
 class InvoiceAdmin(InvoiceActions, LineEventsPages, ParkedPage):
+    empty_text = "The first invoice is drafted when the first period of a subscription is over."
     list_display = (
         "number_shown",
         "customer",
@@ -145,7 +146,7 @@ class InvoiceAdmin(InvoiceActions, LineEventsPages, ParkedPage):
         for invoice in drafts:
             totals[invoice.currency] += invoice.total
         question = Question(
-            title=f"Finalize {len(drafts)} drafts?",
+            title=f"Finalize {counted(len(drafts), 'draft')}?",
             text="Usage is read once more for each, so totals may still rise. Afterwards they can't be changed.",
             facts={
                 f"Total in {currency}": money_display(total, currency)

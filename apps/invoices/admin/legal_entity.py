@@ -65,6 +65,8 @@ class LegalEntityAdmin(BackOfficeAdmin):
             kwargs["widget"] = UnfoldAdminTextareaWidget(attrs={"rows": 4})
         if db_field.name == "time_zone":
             kwargs["widget"] = UnfoldAdminSelect2Widget(choices=time_zone_choices())
+        if db_field.name == "country":
+            kwargs["help_text"] = "Its ISO 3166 code, like DE or US."
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def get_readonly_fields(self, request: HttpRequest, obj: LegalEntity | None = None) -> tuple[str, ...]:
@@ -126,7 +128,8 @@ class LegalEntityAdmin(BackOfficeAdmin):
             "title": question.title,
             "question": question,
             "form": form,
-            "opts": self.opts,
+            "opts": customer._meta,
+            "original": customer,
             "back": back,
         }
         return TemplateResponse(request, "admin/confirm.html", context)

@@ -48,6 +48,7 @@ def known_charges(subscription: Subscription) -> str:
 
 
 class ChargeForm(ChangeForm):
+    amounts = ("unit_amount",)
     description = forms.CharField(
         max_length=one_off_charges.MAX_DESCRIPTION,
         widget=UnfoldAdminTextInputWidget,
@@ -107,7 +108,7 @@ CHARGE = Change(
 def withdrawal(charge: OneOffCharge) -> Change:
     return Change(
         title=f"Withdraw “{charge}”",
-        text=f"{charge.amount_display} are on no invoice yet, and will be on none.",
+        text=f"The charge of {charge.amount_display} is on no invoice yet, and will be on none.",
         button="Withdraw the charge",
         form=ChangeForm,
         verb=partial(one_off_charges.withdraw, charge=charge),
@@ -118,6 +119,8 @@ def withdrawal(charge: OneOffCharge) -> Change:
 
 
 class OneOffChargeAdmin(FactAdmin):
+    list_title = "One-off charges"
+    empty_text = "Nothing was charged once. A charge is made on the page of a subscription."
     list_display = ("description", "customer", "amount_shown", "charged_at_shown", "state", "invoice_shown")
     list_filter = (
         ("subscription__customer", AutocompleteSelectFilter),
@@ -136,7 +139,7 @@ class OneOffChargeAdmin(FactAdmin):
             "Invoice",
             {
                 "fields": (
-                    ("charged_at_shown", "is_billed_at_once"),
+                    ("charged_at_shown", "billed_shown"),
                     "invoice_shown",
                     "withdrawn_at_shown",
                 )
@@ -147,6 +150,10 @@ class OneOffChargeAdmin(FactAdmin):
     @display(description="Customer", ordering="subscription__customer__name")
     def customer(self, charge: OneOffCharge) -> str:
         return str(charge.subscription.customer)
+
+    @display(description="Billed")
+    def billed_shown(self, charge: OneOffCharge) -> str:
+        return dict(BILLED)["at_once" if charge.is_billed_at_once else "period"]
 
     @display(description="Subscription")
     def subscription_shown(self, charge: OneOffCharge) -> str:
@@ -246,6 +253,12 @@ def charges_of(request: HttpRequest, subscription: Subscription) -> dict[str, An
 
 register_panel(
     "subscriptions.subscription",
-    Panel(35, "admin/invoices/oneoffcharge/of_subscription.html", "invoices.view_invoice", charges_of),
+    Panel(
+        35,
+        "admin/invoices/oneoffcharge/of_subscription.html",
+        "invoices.view_invoice",
+        charges_of,
+        is_wide=True,
+    ),
 )
 tenant_site.register(OneOffCharge, OneOffChargeAdmin)

@@ -104,7 +104,6 @@ def late_row_of(one: LateAfterEnd) -> dict[str, Any]:
     subscription = one.subscription
     return {
         "customer": subscription.customer,
-        "subscription": subscription.public_id,
         "pk": subscription.pk,
         "plan": str(subscription.plan_version),
         "ended": instant_text(subscription.ends_at),

@@ -3,16 +3,19 @@
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from apps.core import clock
 from apps.core.admin.base import FactAdmin
-from apps.core.admin.confirmation import Question, ask
-from apps.core.admin.display import age_text, badge, code, instant_text, period_text
+from apps.core.admin.confirmation import Question, ask, page_of
+from apps.core.admin.display import age_text, badge, code, counted, instant_text, period_text
 from apps.core.admin_sites import tenant_site
+from apps.invoices.admin.billing_run import made_text
 from apps.invoices.admin.invoice_actions import MAY_FINALIZE, ReasonForm
 from apps.invoices.due import parked_subscriptions
 from apps.invoices.models import ParkedSubscription
@@ -39,6 +42,7 @@ class StateFilter(DropdownFilter):
 
 
 class ParkedSubscriptionAdmin(FactAdmin):
+    empty_text = "Every subscription can be billed. One that can't is listed here with the reason."
     list_display = ("customer", "plan", "period_shown", "why", "state", "age", "tries")
     list_filter = (StateFilter, ("kind", ChoicesDropdownFilter))
     list_select_related = ("subscription__customer", "subscription__plan_version__plan")
@@ -53,7 +57,7 @@ class ParkedSubscriptionAdmin(FactAdmin):
     fieldsets = (
         (
             None,
-            {"fields": (("customer", "plan"), ("period_shown", "kind"), ("state", "subscription_id_shown"))},
+            {"fields": (("customer", "plan"), ("period_shown", "kind"), ("state", "subscription_shown"))},
         ),
         ("Why", {"fields": (("code_shown", "tries"), "message", ("parked_at_shown", "run"))}),
     )
@@ -67,8 +71,9 @@ class ParkedSubscriptionAdmin(FactAdmin):
         return str(parked.subscription.plan_version)
 
     @display(description="Subscription")
-    def subscription_id_shown(self, parked: ParkedSubscription) -> str:
-        return code(parked.subscription.public_id)
+    def subscription_shown(self, parked: ParkedSubscription) -> str:
+        url = reverse("admin:subscriptions_subscription_change", args=[parked.subscription_id])
+        return format_html('<a class="ch-link" href="{}">{}</a>', url, parked.subscription)
 
     @display(description="Period", ordering="period_start")
     def period_shown(self, parked: ParkedSubscription) -> str:
@@ -119,7 +124,7 @@ class ParkedSubscriptionAdmin(FactAdmin):
             "Plan": parked.subscription.plan_version,
             "Period": self.period_shown(parked),
             "Why": parked.message,
-            "Tried": f"{parked.tries} times",
+            "Tried": counted(parked.tries, "time"),
         }
 
     @action(
@@ -154,7 +159,7 @@ class ParkedSubscriptionAdmin(FactAdmin):
             again = parked_subscriptions().filter(subscription=parked.subscription).first()
             if again is not None:
                 return f"It is parked again: {again.message}"
-            return f"{billed} invoices are made for {parked.subscription.customer}."
+            return made_text(billed, parked.subscription)
 
         question = Question(
             title="Release the subscription and bill it now?",
@@ -185,17 +190,20 @@ class ParkedSubscriptionAdmin(FactAdmin):
         is_answered: bool | None = None,
     ) -> HttpResponse:
         count = wanted.count()
+        if not count:
+            self.tell(request, "None of them is parked any more: there is nothing to release.", refused=True)
+            return HttpResponseRedirect(page_of(self))
 
         def act(given: dict[str, Any]) -> str:
             released = park_subscription.release_all(reason=given["reason"], now=clock.now(), wanted=wanted)
-            return f"{released} subscriptions are released."
+            return f"{counted(released, 'subscription')} released."
 
         question = Question(
-            title=f"Release {count} subscriptions?",
+            title=f"Release {counted(count, 'subscription')}?",
             text=RELEASE,
             facts={"Parked": f"{count:,}"},
             form=ReasonForm,
-            button="Release them",
+            button="Release it" if count == 1 else "Release them",
             hidden=hidden or [],
         )
         return ask(self, request, question, act, is_answered=is_answered)

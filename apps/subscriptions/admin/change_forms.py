@@ -40,8 +40,9 @@ class LocalInstantField(forms.DateTimeField):
 
 
 class ChangeForm(forms.Form):
-    """`arguments` are those of the service, beside the subscription and the time."""
+    """`arguments` are those of the service, beside the subscription and the time; `amounts` names what is money."""
 
+    amounts: tuple[str, ...] = ()
     reason = forms.CharField(
         max_length=MAX_REASON, widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}), help_text="Kept for ever."
     )
@@ -177,6 +178,7 @@ class TimeZoneForm(ChangeForm):
 
 
 class ThresholdForm(ChangeForm):
+    amounts = ("amount",)
     amount = forms.DecimalField(
         required=False,
         max_digits=28,

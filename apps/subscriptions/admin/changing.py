@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -19,7 +20,7 @@ from django.template.response import TemplateResponse
 from apps.core import clock
 from apps.core.admin.base import BackOfficeAdmin
 from apps.core.admin.confirmation import action_of, page_of
-from apps.core.admin.display import instant_text
+from apps.core.admin.display import amount_text, instant_text, quantity_text
 from apps.core.errors import Refused
 from apps.rating import RatingError
 from apps.subscriptions.admin.change_forms import ChangeForm
@@ -123,6 +124,11 @@ def chosen_in(form: ChangeForm, subscription: Subscription) -> list[tuple[str, s
             continue
         if isinstance(value, datetime):
             text = instant_text(value, subscription.time_zone)
+        elif isinstance(value, Decimal):
+            is_money = bound.name in form.amounts
+            text = (
+                amount_text(value, subscription.plan_version.currency) if is_money else quantity_text(value)
+            )
         elif isinstance(bound.field, forms.ChoiceField) and not isinstance(
             bound.field, forms.ModelChoiceField
         ):

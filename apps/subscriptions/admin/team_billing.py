@@ -131,9 +131,10 @@ class TeamBillingPages(BackOfficeAdmin):
         context = {
             **self.admin_site.each_context(request),
             "title": question.title,
-            "question": question if question.hidden else replace(question, button="Look at what it does"),
+            "question": question if question.hidden else replace(question, button="Preview"),
             "form": form,
-            "opts": self.opts,
+            "opts": team._meta,
+            "original": team,
             "back": back,
         }
         return TemplateResponse(request, "admin/confirm.html", context)
