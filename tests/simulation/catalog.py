@@ -30,21 +30,21 @@ class Catalog(Contracts):
             self.publish_as(offer, existing)
 
     def publish_as(self, offer: Offer, existing: str) -> None:
+        of_plan = {pk for pk, one in self.shop.by_version.items() if one.code == offer.code}
         when = {"now": "now", "at_renewal": "period_end"}.get(existing)
         moved = [
             (life, self.effective(life, self.row(life), {"when": when}))
-            for life in (self.on(offer.code) if when else [])
+            for life in (self.on(of_plan) if when else [])
         ]
         version = self.shop.publish(offer, existing=existing, now=self.now)
         self.shop.know(version, offer)
         for life, begin in moved:
-            life.change_version(begin, version.pk)
+            life.replace_versions(begin, of_plan, version.pk)
         listed = ", ".join(f"{life.customer} from {begin}" for life, begin in moved)
         self.note(f"{version} is published, {existing}: {listed}")
 
-    def on(self, code: str) -> list[Life]:
-        """Those who are on it at the end of their open period."""
-        of_plan = {pk for pk, one in self.shop.by_version.items() if one.code == code}
+    def on(self, of_plan: set[int]) -> list[Life]:
+        """Those who are on the plan at the end of their open period."""
         return [
             life
             for life in self.lives

@@ -5,6 +5,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from apps.core.errors import Refused
 from apps.invoices.models import OneOffCharge
 from apps.invoices.services import one_off_charges
 from apps.subscriptions.models import Subscription
@@ -22,9 +23,27 @@ class Extras(Contracts):
             self.charge, self.withdraw,
         ]  # fmt: skip
 
+    def join(self) -> None:
+        """Some have an add-on from the start."""
+        known = len(self.lives)
+        super().join()
+        for life in self.lives[known:]:
+            if self.chance.random() < 0.3:
+                given = {
+                    "subscription": self.row(life),
+                    "now": self.now,
+                    "when": "date",
+                    "at": life.started_at,
+                }
+                with suppress(Refused):
+                    self.attach_as(life, given)
+
     def attach(self, life: Life, subscription: Subscription) -> None:
+        self.attach_as(life, self.when(subscription))
+
+    def attach_as(self, life: Life, given: dict[str, Any]) -> None:
         """Mostly one whose fees are for the interval of the plan's; another one is refused."""
-        given = self.when(subscription)
+        subscription = given["subscription"]
         begin = self.effective(life, subscription, given)
         every = life.offer_at(begin).fees_every
         fitting = sorted(one for one, offer in self.shop.add_ons.items() if offer.fees_every == every)
@@ -39,6 +58,7 @@ class Extras(Contracts):
         """From then on there are so many, until it is detached."""
         code = self.some_add_on(life)
         if code is None:
+            self.attach(life, subscription)
             return
         given = self.when(subscription)
         begin = self.effective(life, subscription, given)
@@ -55,6 +75,7 @@ class Extras(Contracts):
     def detach(self, life: Life, subscription: Subscription) -> None:
         code = self.some_add_on(life)
         if code is None:
+            self.attach(life, subscription)
             return
         given = self.when(subscription)
         end = self.effective(life, subscription, given)
@@ -89,6 +110,7 @@ class Extras(Contracts):
     def withdraw(self, life: Life, subscription: Subscription) -> None:
         """Whatever is not on an invoice, or on one that is void."""
         if not life.charges:
+            self.charge(life, subscription)
             return
         pk = self.chance.choice(sorted(life.charges)[-3:])
         charge = OneOffCharge.objects.get(pk=pk)

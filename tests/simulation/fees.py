@@ -31,8 +31,7 @@ def check_fees(life: Life) -> None:
         invoice__subscription_id=life.subscription_id, kind__in=["flat", "credit"], invoice__status__in=ISSUED
     )
     plan = every.filter(price__plan_version__plan__kind="plan")
-    once = plan.filter(price__billing_timing="once").count()
-    assert once <= 1, f"set-up fees of {life.customer}: {once}"
+    check_setup(life, plan.filter(price__billing_timing="once"))
     check_source(life, Source("", life.edges()), plan)
     known = set(
         every.filter(price__plan_version__plan__kind="add_on").values_list(
@@ -43,6 +42,16 @@ def check_fees(life: Life) -> None:
         lines = every.filter(price__plan_version__plan__code=code)
         check_source(life, Source(code, life.edges() | life.add_on(code).edges()), lines)
         check_once(life, code, lines.filter(price__billing_timing="once"))
+
+
+def check_setup(life: Life, lines: QuerySet[InvoiceLine]) -> None:
+    """Asked for with the opening or never; it comes back where the end was dated back before the opening."""
+    asked = [one.amount for one in lines if one.kind == "flat"]
+    back = [one.amount for one in lines if one.kind == "credit"]
+    assert len(asked) <= 1, f"set-up fees of {life.customer}: {asked}"
+    assert not back or (back == [-one for one in asked] and not life.has_opened), (
+        f"set-up fees of {life.customer}: {asked}, back {back}\n{life}"
+    )
 
 
 def check_source(life: Life, source: Source, lines: QuerySet[InvoiceLine]) -> None:
@@ -117,6 +126,11 @@ def check_once(life: Life, code: str, lines: QuerySet[InvoiceLine]) -> None:
     found: dict[tuple[str, datetime], list[InvoiceLine]] = {}
     for line in lines.select_related("invoice", "price"):
         assert line.price is not None
+        if line.kind == "credit":
+            assert not life.has_opened, (
+                f"{code} of {life.customer} gives back what was asked for once\n{life}"
+            )
+            continue
         found.setdefault((line.price.code, line.period_start), []).append(line)
     twice = {place: len(rows) for place, rows in found.items() if len(rows) > 1}
     assert not twice, f"{code} of {life.customer} is asked for more than once: {twice}"

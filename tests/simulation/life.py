@@ -93,6 +93,15 @@ class Life:
         self.version.set_from(start, version_id)
         self.anchored_in[start] = self.zone.changes[-1][1]
 
+    def replace_versions(self, start: datetime, replaced: set[int], version_id: int) -> None:
+        """From `start` on it counts in place of these; a change to another plan that is to come stays."""
+        later = [one for one in self.version.changes if one[0] > start]
+        if self.version.at(start) in replaced:
+            self.change_version(start, version_id)
+        else:
+            self.version.changes = [one for one in self.version.changes if one[0] <= start]
+        self.version.changes += [(at, version_id if one in replaced else one) for at, one in later]
+
     def change_zone(self, cursor: datetime, zone: ZoneInfo) -> None:
         """What has not begun at the cursor will begin in the new zone."""
         # Also where it began in another zone at the very cursor: both are needed.
@@ -108,6 +117,15 @@ class Life:
         if self.trial_ends_at is not None and instant < self.trial_ends_at:
             return self.trial
         return "billed"
+
+    @property
+    def has_opened(self) -> bool:
+        """Whether it had fees for any time at all."""
+        return any(
+            self.treatment_at(edge) == "billed"
+            for edge in {*self.edges(), self.started_at}
+            if self.ends_at is None or edge < self.ends_at
+        )
 
     def edges(self) -> set[datetime]:
         found = self.version.edges() | self.seats.edges() | self.is_paused.edges()

@@ -82,6 +82,9 @@ class Teams(Contracts):
         team_billing.bill_team_to_parent(team=named(team), when=when, at=at, now=self.now)
         self.team_times.append(TeamTime(team, self.parents[team], start))
         self.note(f"{team} is billed to {self.parents[team]} from {start}")
+        life = self.running_life(self.parents[team])
+        if life is not None and self.chance.random() < 0.4:
+            self.set_threshold(life, self.row(life))
 
     def stop(self, running: TeamTime, when: str = "", at: datetime | None = None) -> None:
         if not when:
