@@ -12,10 +12,10 @@ NOT_ISSUED = (Invoice.Status.DRAFT, Invoice.Status.VOID)
 def issued_beside(invoice: Invoice) -> QuerySet[Invoice]:
     """The other issued invoices of its subscription, the last issued first: none rests on one that came after it.
 
-    One-off charges rest on none.
+    One-off charges rest on none, and neither do openings: they ask for what is due then, whatever else is billed.
     """
     others = Invoice.objects.filter(subscription_id=invoice.subscription_id).exclude(pk=invoice.pk)
-    others = others.exclude(kind=Invoice.Kind.ONE_OFF)
+    others = others.exclude(kind__in=[Invoice.Kind.ONE_OFF, Invoice.Kind.OPENING])
     return others.exclude(status__in=NOT_ISSUED).order_by("-finalized_at", "-id")
 
 

@@ -84,3 +84,26 @@ def test_a_later_month_that_is_still_a_draft_is_computed_anew(november: Invoice)
         finalize_invoice(invoice=invoice, now=at("2027-01-02 12:00"))
     assert (month(11).total, month(12).total) == (Decimal("-77.26"), Decimal("600.00"))
     assert billed() == Decimal("1722.74")
+
+
+def test_an_opening_and_the_period_that_a_new_schedule_cut_are_reissued(in_acme: Tenant) -> None:
+    """A year of 365 from 29 January, monthly from the 16th of February: 18 days are used, 347.00 come back.
+
+    The opening names the month that it was to be then, until 28 February. Issued again, it is in nobody's way.
+    """
+    subscription = start(
+        sell("y", base("365", "advance"), **YEARLY), at("2026-01-29"), billing_anchor="anniversary"
+    )
+    run(at("2026-01-29"))
+    monthly = sell("m", base("90", "advance"))
+    change_subscription(subscription=subscription, plan_version=monthly, when="now", now=at("2026-02-16"))
+    run(at("2026-02-16"))
+    opening, cycle = Invoice.objects.order_by("id")
+    assert (opening.total, cycle.total) == (365, -347 + 90)
+    for one in (cycle, opening):
+        void_invoice(invoice=one, reason="a wrong address", now=at("2026-02-18"))
+    # It knows of the change by now, and asks for the 18 days alone.
+    for one, total in ((opening, 18), (cycle, 90)):
+        draft = reissue_invoice(invoice=one, reason="the right one", now=at("2026-02-19"))
+        assert finalize_invoice(invoice=draft, now=at("2026-02-19")).total == total
+    assert billed() == 18 + 90
