@@ -65,7 +65,8 @@ def ids_of(acme: Furnished, pattern: URLPattern) -> Iterator[dict[str, Any]]:
 def body_of(acme: Furnished, pattern: URLPattern) -> dict[str, Any]:
     """What a thief would send: requests that are right in themselves and name acme's things."""
     name = str(pattern.name)
-    if name.startswith("subscription-") or "-to-parent-" in name:  # a preview takes the body of what it previews
+    # A preview takes the body of what it previews.
+    if name.startswith("subscription-") or "-to-parent-" in name:
         name = name.removesuffix("-preview")
     price = {"code": "p", "name": "P", "model": "per_unit", "meter": acme.meter.code, "unit_amount": "1"}
     return {
