@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from apps.catalog.admin.wording import interval_text
+from apps.catalog.admin.wording import every_text
 from apps.catalog.models import Plan
 from apps.core.admin.display import amount_text, counted, period_text, rate_text
 from apps.invoices.models import Invoice
@@ -112,12 +112,21 @@ def test_a_frozen_version_says_its_intervals_in_words(olga: Staff, business: Bus
     version = business.subscription.plan_version
     content = olga.get(page("catalog.planversion", "change", version.pk)).content.decode()
     assert "So many" not in content
+    assert "Every month" in content
     assert "As the fees" in content
     version.interval_count = 3
-    assert interval_text(version.interval_unit, version.interval_count) == "3 months"
+    assert every_text(version.interval_unit, version.interval_count) == "Every 3 months"
 
 
 def test_nothing_parked_is_nothing_to_release(olga: Staff, business: Business) -> None:
     olga.get("/admin/")  # signs in
     response = olga.get(page("invoices.parkedsubscription", "release_all"), follow=True)
     assert "there is nothing to release" in response.content.decode()
+
+
+def test_a_parked_draft_is_called_so_wherever_invoices_are_listed(olga: Staff, business: Business) -> None:
+    Invoice.objects.filter(pk=business.draft.pk).update(parked_at=business.this_month)
+    assert '<span class="ch-badge ch-danger">Parked</span>' in olga.get("/admin/").content.decode()
+    for name, pk in (("customers.customer", business.customer.pk), (SUBSCRIPTION, business.subscription.pk)):
+        content = olga.get(page(name, "change", pk)).content.decode()
+        assert '<span class="ch-badge ch-danger">Parked</span>' in content, name

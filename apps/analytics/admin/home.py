@@ -12,6 +12,7 @@ from apps.analytics.charts import chart_of
 from apps.analytics.selectors import CustomerCost
 from apps.core import clock, schema
 from apps.core.admin.display import age_text, day_text, instant_text, period_text
+from apps.invoices.admin.rows import state_text
 from apps.invoices.due import parked_subscriptions
 from apps.invoices.models import Invoice
 from apps.invoices.services.late_after_end import late_after_end
@@ -87,7 +88,7 @@ def with_shares(costs: list[CustomerCost]) -> list[dict[str, Any]]:
 
 def row_of(invoice: Invoice) -> dict[str, Any]:
     period = period_text(invoice.period_start, invoice.period_end, invoice.customer.time_zone)
-    return {"record": invoice, "status": invoice.get_status_display(), "period": period}
+    return {"record": invoice, "status": state_text(invoice), "period": period}
 
 
 def platform(request: HttpRequest) -> dict[str, Any]:

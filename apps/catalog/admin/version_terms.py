@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from django.http import HttpRequest
 from unfold.decorators import display
 
-from apps.catalog.admin.wording import interval_text
+from apps.catalog.admin.wording import every_text
 from apps.catalog.models import PlanVersion
 from apps.core.admin.base import BackOfficeAdmin
 
@@ -28,12 +28,12 @@ class VersionTerms(BackOfficeAdmin):
             return self.fields[:4] if is_add_on else self.fields
         return (*HEAD, ("fees_every",)) if is_add_on else (*HEAD, ("fees_every", "usage_every"), *REST)
 
-    @display(description="Fees every")
+    @display(description="Fees")
     def fees_every(self, version: PlanVersion) -> str:
-        return interval_text(version.interval_unit, version.interval_count)
+        return every_text(version.interval_unit, version.interval_count)
 
-    @display(description="Usage every")
+    @display(description="Usage")
     def usage_every(self, version: PlanVersion) -> str:
         if not version.usage_interval_unit:
             return "As the fees"
-        return interval_text(version.usage_interval_unit, version.usage_interval_count or 1)
+        return every_text(version.usage_interval_unit, version.usage_interval_count or 1)

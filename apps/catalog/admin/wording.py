@@ -27,9 +27,9 @@ def unit_of(price: Price) -> str:
     return "unit" if price.convert_multiply_by is not None else price.meter.unit
 
 
-def interval_text(unit: str, count: int) -> str:
-    """`month`, `3 months`: what stands after "every"."""
-    return unit if count == 1 else f"{count} {several(unit)}"
+def every_text(unit: str, count: int) -> str:
+    """`Every month`, `Every 3 months`."""
+    return f"Every {unit}" if count == 1 else f"Every {count} {several(unit)}"
 
 
 def summary_of(price: Price, currency: str) -> str:

@@ -20,7 +20,7 @@ TONES = {
     "published": "success", "archived": "default", "active": "success", "ended": "default",
     "waiting": "warning", "replayed": "success", "revoked": "danger", "in use": "success",
     "current": "success", "scheduled": "info", "past": "default",
-    "to come": "info", "drafted": "warning", "invoiced": "success", "billed here": "success",
+    "parked": "danger", "to come": "info", "drafted": "warning", "invoiced": "success", "billed here": "success",
     "live": "success", "sandbox": "warning", "inactive": "default", "unfinished": "danger",
 }  # fmt: skip
 

@@ -43,6 +43,12 @@ class TermsForm(forms.ModelForm):
             "memo": UnfoldAdminTextareaWidget(attrs={"rows": 3}),
         }
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["legal_entity"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.empty_label, field.help_text = "The default entity", ""
+
 
 class LegalEntityAdmin(BackOfficeAdmin):
     is_recorded_by_service = True

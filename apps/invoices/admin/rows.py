@@ -20,11 +20,16 @@ def kind_text(invoice: Invoice) -> str:
     return "" if invoice.kind == Invoice.Kind.CYCLE else str(invoice.get_kind_display())
 
 
+def state_text(invoice: Invoice) -> str:
+    """A draft that is held is more than a draft to whoever looks for what is left to do."""
+    return "Parked" if invoice.is_parked else str(invoice.get_status_display())
+
+
 def invoice_rows(invoices: Iterable[Invoice], zone: str) -> list[dict[str, Any]]:
     return [
         {
             "record": invoice,
-            "status": invoice.get_status_display(),
+            "status": state_text(invoice),
             "period": period_text(invoice.period_start, invoice.period_end, zone),
             "due": day_text(invoice.due_on),
             "kind": kind_text(invoice),

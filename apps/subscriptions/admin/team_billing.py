@@ -131,7 +131,9 @@ class TeamBillingPages(BackOfficeAdmin):
         context = {
             **self.admin_site.each_context(request),
             "title": question.title,
-            "question": question if question.hidden else replace(question, button="Preview"),
+            "question": question
+            if question.hidden
+            else replace(question, button="Preview", is_dangerous=False),
             "form": form,
             "opts": team._meta,
             "original": team,
