@@ -5,9 +5,12 @@ runs all of them every tick for live tenants; the test clock of a sandbox walks 
 the next, so that both see the same order. Jobs must be safe to run twice, and at once.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,22 @@ def due_jobs() -> list[DueJob]:
 
 
 def run_due_jobs(now: datetime) -> dict[str, int]:
-    """Run every registered job once, in rank order, for the tenant that is entered. Returns what each did."""
-    return {job.name: job.run(now) for job in due_jobs()}
+    """Run every registered job once, in rank order, for the tenant that is entered. Returns what each did.
+
+    One that fails doesn't keep the others from their work: invoices go out though partitions can't be made. What the
+    first failure was is raised in the end, so that it is seen.
+    """
+    done: dict[str, int] = {}
+    failure: Exception | None = None
+    for job in due_jobs():
+        try:
+            done[job.name] = job.run(now)
+        except Exception as error:
+            log.exception("the job %s failed", job.name)
+            failure = failure or error
+    if failure is not None:
+        raise failure
+    return done
 
 
 def next_due_at() -> datetime | None:

@@ -34,6 +34,19 @@ def test_run_in_the_order_of_their_ranks(ran: list[str]) -> None:
     assert ran == ["close", "finalize", "idle"]
 
 
+def test_one_that_fails_keeps_no_other_from_its_work(ran: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the failure is told in the end, the first one of several."""
+
+    def fail(now: datetime) -> int:
+        raise ValueError(f"number {len(ran)}")
+
+    for name, rank in (("broken", 1), ("broken too", 99)):
+        jobs.register_due_job(name=name, rank=rank, next_due_at=lambda: None, run=fail)
+    with pytest.raises(ValueError, match="number 0"):
+        jobs.run_due_jobs(NOW)
+    assert ran == ["close", "finalize", "idle"]
+
+
 def test_the_earliest_says_when(ran: list[str]) -> None:
     assert jobs.next_due_at() == NOW
 
