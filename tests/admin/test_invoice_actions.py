@@ -106,7 +106,7 @@ def test_terms_of_a_customer(olga: Staff, reader: Staff, business: Business) -> 
 
 
 def test_another_default_entity(olga: Staff, business: Business) -> None:
-    form = {"name": "Acme GmbH", "number_prefix": "ACDE", "payment_due_days": "7"}
+    form = {"name": "Acme GmbH", "number_prefix": "ACDE", "payment_due_days": "7", "time_zone": "UTC"}
     assert olga.post(page("invoices.legalentity", "add"), form).status_code == 302
     entity = LegalEntity.objects.get(number_prefix="ACDE")
     assert not entity.is_default
