@@ -38,10 +38,12 @@ def ask(
     record: Model | None = None,
     is_answered: bool | None = None,
     is_on_offer: bool | None = None,
+    back: str = "",
 ) -> HttpResponse:
     """Show the question; when it is answered call `act` with the form's data and show the message it returns.
 
-    `is_on_offer` is known to who asks about a record of another page.
+    `is_on_offer` is known to who asks about a record of another page, `back` to who asks from another page than the
+    record's or the list.
 
     What a service refuses is shown with the form as it was typed, at its field if it is about one. Without a form it
     is a message on the page one comes back to.
@@ -51,7 +53,7 @@ def ask(
         is_on_offer = model_admin.is_on_offer(action_of(request), record)
     if is_on_offer is False and not answered:
         model_admin.tell(request, "This can't be done any more: somebody was faster.", refused=True)
-        return HttpResponseRedirect(page_of(model_admin, record))
+        return HttpResponseRedirect(back or page_of(model_admin, record))
     form = (
         question.form(request.POST if answered else None, initial=question.initial) if question.form else None
     )
@@ -70,9 +72,9 @@ def ask(
             else:
                 model_admin.tell(request, refused.message, refused=True)
             if form is None:
-                return HttpResponseRedirect(page_of(model_admin, record))
+                return HttpResponseRedirect(back or page_of(model_admin, record))
         else:
-            return HttpResponseRedirect(page_of(model_admin, record))
+            return HttpResponseRedirect(back or page_of(model_admin, record))
     context = {
         **model_admin.admin_site.each_context(request),
         "title": question.title,
@@ -80,7 +82,7 @@ def ask(
         "form": form,
         "opts": model_admin.opts,
         "original": record,
-        "back": page_of(model_admin, record),
+        "back": back or page_of(model_admin, record),
     }
     return TemplateResponse(request, "admin/confirm.html", context)
 

@@ -87,7 +87,7 @@ class ParkedPage(FactAdmin):
             initial={"total": late.amount},
             button="Draft the invoice",
         )
-        return ask(self, request, question, act)
+        return ask(self, request, question, act, back=reverse("admin:invoices_invoice_parked"))
 
 
 def row_of(invoice: Invoice, now: Any) -> dict[str, Any]:

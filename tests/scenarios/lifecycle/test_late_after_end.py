@@ -204,7 +204,8 @@ def test_staff_bill_it_with_a_reason(
     looked_before = {"reason": "Sent too late", "total": "4.0000"}
     assert olga.post(page, looked_before).headers["Location"] == page
     assert "look at it once more" in olga.get(page).content.decode()
-    olga.post(page, {"reason": "Sent too late", "total": "6.0000"})
+    done = olga.post(page, {"reason": "Sent too late", "total": "6.0000"})
+    assert done.headers["Location"] == "/admin/invoices/invoice/parked/"
     with tenant_context(acme):
         assert Invoice.objects.get(kind="late").total == 6
     assert "Late usage after the end" not in olga.get("/admin/").content.decode()
