@@ -70,7 +70,7 @@ def test_staff_see_it_beside_what_is_parked(
     shown = Subscription.objects.get()
     page = olga.get("/admin/invoices/invoice/parked/").content.decode()
     with tenant_context(acme):
-        assert shown.public_id in page
+        assert f"/admin/subscriptions/subscription/{shown.pk}/change/" in page
     assert "Late usage of ended subscriptions" in page
 
 
