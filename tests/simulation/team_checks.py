@@ -9,7 +9,6 @@ from django.db.models import Sum as Total
 
 from apps.invoices.models import InvoiceLine, TeamShare
 from tests.simulation.used import ISSUED, NOTHING, Key, Sum, Taken
-from tests.simulation.world import MICROSECOND
 
 
 def check_teams(expected: Mapping[Key, Taken]) -> None:
@@ -61,8 +60,7 @@ def check_shares(expected: Mapping[Key, Taken]) -> None:
     due = {
         (key, who): part
         for key, taken in expected.items()
-        # Of a moment that a subscription goes on where it was billed already nothing is asked.
-        if len(taken.customers) > 1 and key.end - key.start > MICROSECOND
+        if len(taken.customers) > 1
         for who, part in taken.by_customer().items()
     }
     wrong = [

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tests.simulation.life import Life, Part
 from tests.simulation.offers import Metered
-from tests.simulation.world import Event
+from tests.simulation.world import MICROSECOND, Event
 from tests.simulation.year import Year
 
 CENT = Decimal("0.01")
@@ -88,7 +88,8 @@ def usage_of(life: Life, cycles: list[tuple[datetime, datetime]], year: Year) ->
     found: dict[Key, Taken] = {}
     for cycle in cycles:
         for part in life.usage_parts(*cycle):
-            if part.treatment != "paused":
+            # A moment that a subscription goes on where it was billed already is after its end for whoever uses it.
+            if part.treatment != "paused" and cycle[1] - cycle[0] > MICROSECOND:
                 found |= taken_in(life, part, mine, year)
     return found
 

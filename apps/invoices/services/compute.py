@@ -176,7 +176,7 @@ def assembled(
     lines = former_lines(cycle, prices, billed_fees, known)
     lines += [line for segment, line in fees if segment.period.end <= period.start]
     for one in own:
-        lines += segment_lines(one, prices, fees, currency)
+        lines += segment_lines(one, prices, fees, currency, has_usage=not cycle.is_moment)
     lines += ahead_lines(period, ahead, known)
     due = unshortened(cycle.fee_segments, cycle.timeline, period, cycle.span)
     lines += advance_lines(due, prices, billed, known, currency)
@@ -259,12 +259,12 @@ def segment_lines(
     prices: Prices,
     fees: list[tuple[Segment, ComputedLine]],
     currency: str,
+    *,
+    has_usage: bool,
 ) -> list[ComputedLine]:
     """Usage of a segment and the fees that end in it, in the plan's order."""
     segment = shared.segment
-    # Cancelled where it is billed already, a subscription ends a moment later: a cycle without a minimum to be asked.
-    is_moment = segment.period.end - segment.period.start <= MICROSECOND
-    taken = {one.price.pk: one for one in shared.taken if one.event_count or not is_moment}
+    taken = {one.price.pk: one for one in shared.taken} if has_usage else {}
     ending: dict[int, list[ComputedLine]] = {}
     for fee, line in fees:
         if segment.period.start < fee.period.end <= segment.period.end:

@@ -13,7 +13,7 @@ from apps.subscriptions import attached
 from apps.subscriptions.attached import Beginning
 from apps.subscriptions.models import Subscription
 from apps.subscriptions.periods import Period
-from apps.subscriptions.timeline import Timeline
+from apps.subscriptions.timeline import MICROSECOND, Timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,13 @@ class Cycle:
     def is_last(self) -> bool:
         """Whether fees at the end are due with it."""
         return self.timeline.stops_at(self.period.end) or self.period.end >= self.span.end
+
+    @property
+    def is_moment(self) -> bool:
+        """Cancelled where it is billed already, a subscription ends a moment later. What is used at that instant is
+        used after its end: it is not billed, whenever it comes, and no minimum is asked for.
+        """
+        return self.period.end == self.timeline.ends_at and self.period.end - self.period.start <= MICROSECOND
 
     @property
     def fee_question(self) -> FeeQuestion:

@@ -8,12 +8,13 @@ from apps.catalog.services.plans import NewPrice
 from apps.invoices.models import Invoice
 from apps.invoices.services.close_periods import close_due_periods
 from apps.invoices.services.finalize_invoice import finalize_due_invoices, finalize_invoice
+from apps.invoices.services.late_after_end import late_after_end
 from apps.invoices.services.void_invoice import reissue_invoice, void_invoice
 from apps.subscriptions.models import Subscription
 from apps.subscriptions.services.cancel import cancel
 from apps.subscriptions.services.change_subscription import change_subscription
 from apps.tenants.models import Tenant
-from tests.harness.factories import make_meter
+from tests.harness.factories import an_event, make_meter, report
 from tests.scenarios.lifecycle.words import at, base, lines, run, sell, start
 
 YEARLY = {"interval_count": 12, "usage_interval_unit": "month", "usage_interval_count": 1}
@@ -114,3 +115,30 @@ def test_cancelled_there_no_minimum_is_asked_for_a_moment(in_acme: Tenant, fee: 
     run(at("2026-05-02"))
     assert lines() == ([("credit", "Base: unused part", "-30.00")] if fee == "30" else [])
     assert billed() == 50 + Decimal(fee)
+
+
+@pytest.mark.parametrize("received", ["2026-05-01 00:30", "2026-05-03"])
+def test_an_event_of_that_very_instant_is_after_the_end(in_acme: Tenant, received: str) -> None:
+    """Stamped with midnight, as batches are: whether it comes in time or late, it costs nothing, and no minimum."""
+    make_meter("calls", aggregation="count", unit="call")
+    usage = NewPrice(
+        code="calls", name="Calls", model="per_unit", meter="calls", unit_amount="1",
+        more={"minimum_amount": "50"},
+    )  # fmt: skip
+    subscription = start(sell("a", usage), at("2026-04-01"))
+    run(at("2026-05-01"))
+    midnight = {"id": "e1", "timestamp": at("2026-05-01").isoformat(), "properties": {}}
+    if received < "2026-05-02":
+        report(an_event(**midnight), now=at(received))
+    cancel(
+        subscription=subscription,
+        when="date",
+        at=at("2026-05-01"),
+        unused="credit",
+        now=at("2026-05-01 01:00"),
+    )
+    run(at("2026-05-02"))
+    report(an_event(**midnight), now=at(received))
+    assert lines() == []
+    assert billed() == 50
+    assert late_after_end(now=at("2026-05-04")) == []
