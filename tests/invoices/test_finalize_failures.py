@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import DataError, IntegrityError, OperationalError
+from django_tenants.utils import tenant_context
 from psycopg.errors import QueryCanceled
 
 from apps.audit.models import AuditEntry
@@ -17,6 +18,7 @@ from apps.invoices.services.finalize_invoice import finalize_due_invoices
 from apps.invoices.waiting import next_finalization_at
 from apps.rating import RatingError
 from apps.tenants.models import Tenant
+from tests.harness.clients import Staff
 from tests.harness.factories import flat, make_customer, make_plan, make_subscription
 
 FEBRUARY = datetime(2026, 2, 1, tzinfo=UTC)
@@ -111,6 +113,22 @@ def test_refreshed_it_goes_on_by_itself(
     failing(None)
     assert not refresh_draft(invoice=drafts[0], now=NOW).is_parked
     assert finalize_due_invoices(NOW) == 1
+
+
+def test_staff_who_finalize_several_learn_which_one_failed(
+    drafts: tuple[Invoice, Invoice],
+    failing: Callable[[Exception | None], None],
+    acme: Tenant,
+    olga: Staff,
+) -> None:
+    failing(RatingError.of("invalid_fraction", "for the test"))
+    chosen = {"action": "finalize_selected", "_selected_action": [one.pk for one in drafts]}
+    page = olga.post("/admin/invoices/invoice/", chosen | {"confirmed": "1"}, follow=True).content.decode()
+    assert "1 of 2 drafts are finalized." in page
+    assert "It can&#x27;t be finalized, and is parked: " in page
+    with tenant_context(acme):
+        states = [(one.status, one.parked_at is not None) for one in Invoice.objects.order_by("pk")]
+        assert sorted(states) == [("draft", True), ("open", False)]
 
 
 def test_a_database_that_is_away_parks_nobody(

@@ -136,7 +136,7 @@ class InvoiceAdmin(InvoiceActions, LineEventsPages, ParkedPage):
             issued = 0
             for invoice in drafts:
                 try:
-                    finalize_invoice.finalize_invoice(invoice=invoice, now=clock.now())
+                    finalize_invoice.finalize_or_park(invoice=invoice, now=clock.now())
                     issued += 1
                 except Refused as refused:
                     self.tell(request, f"{invoice}: {refused.message}", refused=True)

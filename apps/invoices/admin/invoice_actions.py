@@ -125,7 +125,7 @@ class InvoiceActions(FactAdmin):
         invoice: Invoice = self.record_of(request, object_id)
 
         def act(_: dict[str, Any]) -> str:
-            issued = finalize_invoice.finalize_invoice(invoice=invoice, now=clock.now())
+            issued = finalize_invoice.finalize_or_park(invoice=invoice, now=clock.now())
             if not issued.number:
                 return f"Nothing is owed by {issued.customer_name}: the draft is finished without a number."
             return f"Invoice {issued.number} over {issued.total_display} is issued to {issued.customer_name}."

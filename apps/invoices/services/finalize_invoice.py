@@ -15,6 +15,7 @@ from apps.invoices.selectors import billing_settings
 from apps.invoices.services.close_periods import is_passing
 from apps.invoices.services.draft import hold_draft, write_anew
 from apps.invoices.services.park_draft import park_draft
+from apps.invoices.services.park_subscription import words_of
 from apps.invoices.waiting import due_drafts, earlier_draft_of
 
 log = logging.getLogger(__name__)
@@ -38,24 +39,33 @@ def finalize_due_invoices(now: datetime) -> int:
     finalized = 0
     for invoice in due_drafts(now):
         try:
-            finalize_invoice(invoice=invoice, now=now)
+            finalize_or_park(invoice=invoice, now=now)
         except Refused as refused:
-            # It was parked, another worker or a person was faster, or an earlier draft of the subscription waits.
+            # It is parked, another worker or a person was faster, or an earlier draft of the subscription waits.
             log.info("invoice %s is left alone: %s", invoice.public_id, refused.message)
-            continue
-        except Exception as error:
-            if is_deadlock(error):
-                # Two stood in each other's way, and this one gave way: its turn is the next run.
-                log.warning("invoice %s is left for the next run: %s", invoice.public_id, error)
-                continue
-            if is_passing(error):
-                raise
-            # Whatever this one trips over, the others go on.
-            log.exception("invoice %s can't be finalized", invoice.public_id)
-            park_draft(invoice=invoice, error=error, now=now)
             continue
         finalized += 1
     return finalized
+
+
+def finalize_or_park(*, invoice: Invoice, now: datetime) -> Invoice:
+    """Issue `invoice`; what can't be finalized is set aside with the reason, so that others after it can go on.
+
+    Raises what finalizing raises, and `Refused` failed, or busy where two stood in each other's way. An error of a
+    database that is away goes through.
+    """
+    try:
+        return finalize_invoice(invoice=invoice, now=now)
+    except Refused:
+        raise
+    except Exception as error:
+        if is_deadlock(error):
+            raise Refused("busy", "Somebody else is at work on it; try again in a moment.") from error
+        if is_passing(error):
+            raise
+        log.exception("invoice %s can't be finalized", invoice.public_id)
+        park_draft(invoice=invoice, error=error, now=now)
+        raise Refused("failed", f"It can't be finalized, and is parked: {words_of(error)[1]}") from error
 
 
 def finalize_invoice(*, invoice: Invoice, now: datetime) -> Invoice:
