@@ -47,9 +47,6 @@ class Rule:
 Amount = Annotated[Decimal, Rule(least=0)]
 """Money in the currency's main unit, with up to 18 decimals."""
 
-TotalAmount = Annotated[Decimal, Rule(least=0, digits=100)]
-"""A result of rating, which may be longer than any number that goes in."""
-
 PositiveAmount = Annotated[Decimal, Rule(above=0)]
 
 Quantity = Annotated[Decimal, Rule(least=0)]
@@ -59,7 +56,7 @@ SignedQuantity = Annotated[Decimal, Rule()]
 """A difference of quantities."""
 
 SignedTotal = Annotated[Decimal, Rule(digits=100)]
-"""A difference of results of rating."""
+"""A difference of results of rating, which may be longer than any number that goes in."""
 
 PositiveQuantity = Annotated[Decimal, Rule(above=0)]
 

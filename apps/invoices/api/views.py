@@ -107,7 +107,7 @@ class InvoiceFinalize(APIView):
     @idempotent
     def post(self, request: Request, reference: str) -> Response:
         """Finalize a draft now instead of at the end of its grace period: its number is taken, its lines are frozen."""
-        invoice = finalizing.finalize_or_park(invoice=invoice_by_reference(reference), now=clock.now())
+        invoice = finalizing.finalize_invoice(invoice=invoice_by_reference(reference), now=clock.now())
         return Response(with_lines(invoice))
 
 
